@@ -1,0 +1,1 @@
+"""spikewright: spiking neural networks, converted from trained networks and judged at every time step."""

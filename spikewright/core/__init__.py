@@ -1,0 +1,32 @@
+"""Time, state, step: what every other package stands on. Knows torch and nothing else."""
+
+from .carry import Carry as Carry
+from .carry import carry_state as carry_state
+from .gradient import gradient_rule as gradient_rule
+from .neuron import Neuron as Neuron
+from .observe import observe as observe
+from .params import param as param
+from .reset import none as none
+from .reset import subtract as subtract
+from .reset import to_zero as to_zero
+from .spiking import Spiking as Spiking
+from .surrogate import ATan as ATan
+from .surrogate import Gaussian as Gaussian
+from .surrogate import LeakyRectangle as LeakyRectangle
+from .surrogate import MultiGaussian as MultiGaussian
+from .surrogate import PiecewiseExponential as PiecewiseExponential
+from .surrogate import Rectangle as Rectangle
+from .surrogate import Sigmoid as Sigmoid
+from .surrogate import SoftSign as SoftSign
+from .surrogate import StraightThrough as StraightThrough
+from .surrogate import SuperSpike as SuperSpike
+from .surrogate import Surrogate as Surrogate
+from .surrogate import Tanh as Tanh
+from .surrogate import Triangle as Triangle
+from .temporal import Temporal as Temporal
+from .temporal import fold as fold
+from .temporal import unfold as unfold
+from .unroll import Record as Record
+from .unroll import bptt as bptt
+from .unroll import checkpointed as checkpointed
+from .unroll import recorded as recorded

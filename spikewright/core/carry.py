@@ -1,0 +1,68 @@
+"""carry_state(model): neurons continue from their last state inside a with-block, for streams and long sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+from .errors import ShapeError
+from .types import State
+
+
+class Carry:
+    """The state that one neuron keeps between calls while it is carried."""
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+
+    def keep(self, state: State) -> None:
+        """Keep a state for the next call, cut off from this call's gradient graph."""
+        self.state = type(state)(*(part.detach() for part in state))
+
+
+def check_state(state: State, x: Tensor, who: str) -> None:
+    """Raise ShapeError unless every part of a carried state fits an input x [N, *F]."""
+    for part in state:
+        if part.shape != x.shape:
+            raise ShapeError(
+                f"{who}: carries a state of shape {list(part.shape)}, but the next input has {list(x.shape)}. "
+                "Keep the batch and feature shape, or leave carry_state to start anew."
+            )
+
+
+@contextmanager
+def carry_state(model: nn.Module) -> Iterator[dict[str, Carry]]:
+    """Within the block each call continues where the last one ended; after it the model starts fresh again.
+
+    Gradients stop at the borders between calls. Blocks may be nested: the inner one starts fresh.
+
+    Args:
+        model: any module; all neurons in it are carried.
+
+    Yields:
+        Neuron name -> its `Carry`, whose `.state` can be read, saved, or set.
+
+    Example:
+        >>> import torch
+        >>> from spikewright.core import Spiking, carry_state
+        >>> from spikewright.neurons import IF
+        >>> model = Spiking(IF())
+        >>> with carry_state(model):
+        ...     first, second = (model(torch.full((1, 1, 1), 0.5)) for _ in range(2))
+        >>> first.item(), second.item()
+        (0.0, 1.0)
+    """
+    from .neuron import Neuron  # the neuron imports Carry from here
+
+    neurons = {name: module for name, module in model.named_modules() if isinstance(module, Neuron)}
+    before = {name: neuron.carry for name, neuron in neurons.items()}
+    carried = {name: Carry() for name in neurons}
+    try:
+        for name, neuron in neurons.items():
+            neuron.carry = carried[name]
+        yield carried
+    finally:
+        for name, neuron in neurons.items():
+            neuron.carry = before[name]

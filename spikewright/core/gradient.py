@@ -1,0 +1,40 @@
+"""gradient_rule(model, unroll): another backward pass (or a recording) inside a with-block; the forward stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from .neuron import Neuron
+from .types import Unroll
+
+
+@contextmanager
+def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
+    """Run every neuron of a model by another unroll; after the block, also after an exception, the old one is back.
+
+    Args:
+        model: any module.
+        rule: the unroll for all neurons.
+
+    Example:
+        >>> import torch
+        >>> from spikewright.core import Record, Spiking, gradient_rule, recorded
+        >>> from spikewright.neurons import IF
+        >>> model, record = Spiking(IF()), Record()
+        >>> with gradient_rule(model, recorded(record)):
+        ...     _ = model(torch.full((2, 1, 1), 0.75))
+        >>> record.spikes[0].flatten()
+        tensor([0., 1.])
+    """
+    neurons = [module for module in model.modules() if isinstance(module, Neuron)]
+    before = [neuron.unroll for neuron in neurons]
+    try:
+        for neuron in neurons:
+            neuron.unroll = rule
+        yield
+    finally:
+        for neuron, unroll in zip(neurons, before):
+            neuron.unroll = unroll

@@ -1,0 +1,95 @@
+"""Neuron: a pure step and its first state, run over time by an unroll."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from .carry import Carry, check_state
+from .errors import ArgumentError, sentence
+from .params import hold
+from .reset import subtract
+from .surrogate import ATan
+from .temporal import Temporal, check_sequence
+from .types import ResetFn, SpikeFn, State, Unroll
+from .unroll import bptt
+
+
+class Neuron(Temporal):
+    """Abstract neuron layer. A final class gives `init_state` and `step`; it keeps no state between calls.
+
+    Args:
+        amplitude: what one spike delivers to the next layer, number or tensor broadcastable to [N, *F].
+        spike: spike function, e.g. `ATan()`.
+        reset: reset function, e.g. `subtract`.
+        learn: names of constants to train.
+    """
+
+    levels: tuple[float, ...] | None = (0.0, 1.0)
+    """The values of one step's unit spikes; None for a neuron whose output is not spikes (a read-out)."""
+
+    unroll: Unroll
+
+    def __init__(
+        self,
+        *,
+        amplitude: float | Tensor = 1.0,
+        spike: SpikeFn | None = None,
+        reset: ResetFn = subtract,
+        learn: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.spike = ATan() if spike is None else spike
+        self.reset = reset
+        self.learn = learn
+        self.unroll = bptt
+        self.carry: Carry | None = None
+        self.hold("amplitude", amplitude)
+
+    def hold(self, name: str, value: float | Tensor, *, above: float | None = None) -> None:
+        """Keep a constant as buffer, or as parameter if it is named in `learn`; check that it is finite and above `above`."""
+        self._check_constant(name, value, above)
+        hold(self, name, value, learn=name in self.learn)
+
+    def _check_constant(self, name: str, value: float | Tensor, above: float | None) -> None:
+        who = f"{type(self).__name__}.{name}"
+        tensor = torch.as_tensor(value, dtype=torch.float64) if not isinstance(value, Tensor) else value.detach()
+        if tensor.numel() == 0 or not torch.isfinite(tensor).all():
+            raise ArgumentError(sentence(who, repr(value), "finite numbers"))
+        if above is not None and not (tensor > above).all():
+            raise ArgumentError(sentence(who, f"{float(tensor.min()):g}", f"numbers above {above:g}"))
+
+    @abstractmethod
+    def init_state(self, x: Tensor) -> State:
+        """State before the first step, for an input like x [N, *F], on its device and in its dtype."""
+
+    @abstractmethod
+    def step(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        """One time step: state and input [N, *F] -> new state and unit spikes [N, *F]."""
+
+    def over_time(self, xs: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Input [T, N, *F] -> amplitude times spikes, [T, N, *F].
+
+        Raises:
+            ShapeError: if xs is no floating-point [T, N, ...], or a carried state has another shape.
+        """
+        check_sequence(xs, type(self).__name__)
+        state = None if self.carry is None else self.carry.state
+        if state is None:
+            state = self.init_state(xs[0])
+        else:
+            check_state(state, xs[0], type(self).__name__)
+        state, spikes = self.unroll(self, state, xs)
+        if self.carry is not None:
+            self.carry.keep(state)
+        return spikes * self.amplitude.to(xs.dtype)
+
+    def extra_repr(self) -> str:
+        """The constants, as `print(model)` shows them."""
+        own = {**dict(self.named_buffers(recurse=False)), **dict(self.named_parameters(recurse=False))}
+        return ", ".join(
+            f"{name}={value.item():.4g}" if value.numel() == 1 else f"{name}={list(value.shape)}"
+            for name, value in own.items()
+        )

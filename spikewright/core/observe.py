@@ -1,0 +1,38 @@
+"""observe(model, ...): look at what chosen modules receive and return, with hooks that are always removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+
+@contextmanager
+def observe(
+    model: nn.Module,
+    wanted: Callable[[nn.Module], bool],
+    see: Callable[[str, nn.Module, tuple[Tensor, ...], Tensor], None],
+) -> Iterator[None]:
+    """Call `see(name, module, inputs, output)` after each call of every wanted module; hooks go away with the block.
+
+    Args:
+        model: the model to watch.
+        wanted: which of its modules to watch.
+        see: receives the module's name, the module, its inputs and its output; what it returns is ignored.
+    """
+
+    def hook(name: str) -> Callable:
+        def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+            see(name, module, inputs, output)
+
+        return after
+
+    handles = [
+        module.register_forward_hook(hook(name)) for name, module in model.named_modules() if wanted(module)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

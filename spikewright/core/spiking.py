@@ -1,0 +1,57 @@
+"""Spiking: the shell that folds time into the batch around an ordinary module."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .errors import ShapeError
+from .temporal import Temporal, check_sequence, fold, unfold
+
+
+class Spiking(nn.Module):
+    """Runs a module of ordinary layers and neurons on sequences: [T, N, ...] in, [T, N, ...] out.
+
+    Ordinary layers see [T*N, ...] and know nothing of time; the temporal layers inside are told T for the length of
+    one call. Nothing is kept between calls, so batch size and T may change from call to call. One shell must not
+    run in two threads at once.
+
+    Args:
+        module: any module; all its temporal layers take part.
+
+    Example:
+        >>> import torch
+        >>> from spikewright.neurons import IF
+        >>> model = Spiking(nn.Sequential(nn.Flatten(), IF()))
+        >>> model(torch.full((4, 1, 1, 1), 0.5)).flatten()
+        tensor([0., 1., 0., 1.])
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        if any(isinstance(part, Spiking) for part in module.modules()):
+            raise ShapeError("Spiking: got a module that holds a Spiking shell; expected one shell, outermost. Unwrap the inner one.")
+        self.module = module
+
+    def forward(self, xs: Tensor) -> Tensor:
+        """Input [T, N, ...] -> output [T, N, ...].
+
+        Raises:
+            ShapeError: if xs is no floating-point [T, N, ...] or the module returns no tensor of T*N rows.
+        """
+        check_sequence(xs, "Spiking")
+        timesteps = xs.shape[0]
+        layers = [part for part in self.module.modules() if isinstance(part, Temporal)]
+        try:
+            for layer in layers:
+                layer.timesteps = timesteps
+            out = self.module(fold(xs))
+        finally:
+            for layer in layers:
+                layer.timesteps = None
+        if not isinstance(out, Tensor) or out.shape[:1] != (timesteps * xs.shape[1],):
+            met = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise ShapeError(
+                f"Spiking: the module returned {met}; expected a tensor whose first axis holds "
+                f"{timesteps} time steps of {xs.shape[1]} samples. Keep the first axis as it is inside the module."
+            )
+        return unfold(out, timesteps)

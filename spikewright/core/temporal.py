@@ -1,0 +1,71 @@
+"""Temporal: a layer that needs the time axis, inside a network whose other layers never see time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from .errors import ShapeError
+
+
+def fold(xs: Tensor) -> Tensor:
+    """[T, N, ...] -> [T*N, ...]: time goes into the batch, time-major."""
+    return xs.reshape(-1, *xs.shape[2:])
+
+
+def unfold(x: Tensor, timesteps: int) -> Tensor:
+    """[T*N, ...] -> [T, N, ...]: the inverse of `fold`."""
+    return x.reshape(timesteps, -1, *x.shape[1:])
+
+
+class Temporal(nn.Module, ABC):
+    """A layer over whole sequences: `over_time` maps [T, N, ...] to [T, N, ...].
+
+    Inside a `Spiking` shell it is called like any layer, on time folded into the batch, [T*N, ...]; the shell tells
+    it T for the length of one call.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timesteps: int | None = None
+
+    @abstractmethod
+    def over_time(self, *xs: Tensor) -> Tensor:
+        """One or more sequences [T, N, ...] -> one sequence [T, N, ...]."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Folded sequences [T*N, ...] -> folded sequence [T*N, ...].
+
+        Raises:
+            ShapeError: outside a `Spiking` shell, or if the first axis is not a multiple of T.
+        """
+        if self.timesteps is None:
+            raise ShapeError(
+                f"{type(self).__name__}: called outside a Spiking shell, so the number of time steps is unknown; "
+                "wrap the network, Spiking(network), and call it on [T, N, ...], "
+                "or call over_time(xs) on this layer alone. One shell must not run in two threads at once."
+            )
+        for x in inputs:
+            if x.shape[0] % self.timesteps:
+                raise ShapeError(
+                    f"{type(self).__name__}: got {x.shape[0]} rows for {self.timesteps} time steps; expected a "
+                    "multiple of it. A layer before this one changes the first axis, which holds time and batch."
+                )
+        return fold(self.over_time(*(unfold(x, self.timesteps) for x in inputs)))
+
+
+def check_sequence(xs: Tensor, who: str) -> None:
+    """Raise ShapeError unless xs is a floating-point [T, N, ...] with T >= 1 and N >= 1."""
+    if not isinstance(xs, Tensor):
+        raise ShapeError(f"{who}: got {type(xs).__name__}; expected a tensor [T, N, ...], time first.")
+    if xs.dim() < 3 or 0 in xs.shape[:2]:
+        raise ShapeError(
+            f"{who}: got shape {list(xs.shape)}; expected [T, N, ...], time first, T >= 1 and N >= 1. "
+            "Repeat a static batch over time with spikewright.coding.repeat(x, timesteps)."
+        )
+    if not torch.is_floating_point(xs):
+        raise ShapeError(
+            f"{who}: got dtype {xs.dtype}; expected a floating-point dtype. Convert the input, e.g. x.float() / 255."
+        )

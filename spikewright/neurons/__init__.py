@@ -1,0 +1,3 @@
+"""One neuron per file: state, pure step, module."""
+
+from .if_ import IF as IF

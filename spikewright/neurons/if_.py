@@ -1,0 +1,109 @@
+"""IF: integrate-and-fire neuron without leak, with a start potential and an optional mask of silenced outputs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..core.neuron import Neuron
+from ..core.reset import subtract
+from ..core.types import ResetFn, SpikeFn
+
+
+class IFState(NamedTuple):
+    """State of integrate-and-fire neurons."""
+
+    v: Tensor  # membrane potential, [N, *F]
+
+
+def if_step(
+    state: IFState,
+    x: Tensor,
+    *,
+    v_threshold: Tensor,
+    spike: SpikeFn,
+    reset: ResetFn,
+    mask: Tensor | None = None,
+) -> tuple[IFState, Tensor]:
+    """Advance integrate-and-fire neurons by one time step: charge, fire, reset.
+
+        v' = v + x        s = mask * [v' >= v_threshold]        v'' = reset(v', s, v_threshold)
+
+    Args:
+        state: membrane potential before the step, [N, *F].
+        x: input current of this step, [N, *F], in the unit of the threshold.
+        v_threshold: threshold above 0, broadcastable to x.
+        spike: spike function.
+        reset: reset function.
+        mask: 1 where a neuron may fire, 0 where it is silenced; broadcastable to x.
+
+    Returns:
+        The state after the reset, and the spikes, 0 or 1, [N, *F].
+
+    Source: Bu et al. 2022, "Optimized Potential Initialization for Low-Latency Spiking Neural Networks", AAAI 2022,
+        arXiv 2202.01440, charge, fire and soft reset with equality firing.
+
+    Example:
+        >>> from spikewright.core import ATan
+        >>> one = torch.tensor([1.0])
+        >>> state, s = if_step(IFState(one / 2), one / 2, v_threshold=one, spike=ATan(), reset=subtract)
+        >>> s, state.v
+        (tensor([1.]), tensor([0.]))
+    """
+    v = state.v + x
+    s = spike(v - v_threshold)
+    if mask is not None:
+        s = s * mask
+    return IFState(reset(v, s, v_threshold)), s
+
+
+class IF(Neuron):
+    """Integrate-and-fire neuron.
+
+    Args:
+        v_threshold: threshold above 0, number or tensor broadcastable to [N, *F].
+        start: membrane potential before the first step, in units of the threshold (0.5 is half of it); number or
+            tensor broadcastable to [N, *F]; may lie outside 0..1.
+        mask: 1 where a neuron may fire, 0 where it is silenced; tensor broadcastable to [N, *F], or None.
+        amplitude, spike, reset, learn: see `Neuron`; "v_threshold" and "amplitude" can be learnt.
+
+    Example:
+        >>> IF(v_threshold=2.0, start=0.5).over_time(torch.ones(2, 1, 1)).flatten()
+        tensor([1., 0.])
+    """
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        v_threshold: float | Tensor = 1.0,
+        start: float | Tensor = 0.0,
+        mask: Tensor | None = None,
+        amplitude: float | Tensor = 1.0,
+        spike: SpikeFn | None = None,
+        reset: ResetFn = subtract,
+        learn: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(amplitude=amplitude, spike=spike, reset=reset, learn=learn)
+        self.hold("v_threshold", v_threshold, above=0)
+        self.hold("start", start)
+        if mask is None:
+            self.register_buffer("mask", None)
+        else:
+            self.hold("mask", mask)
+
+    def init_state(self, x: Tensor) -> IFState:
+        return IFState(torch.zeros_like(x) + (self.start * self.v_threshold).to(x.dtype))
+
+    def step(self, state: IFState, x: Tensor) -> tuple[IFState, Tensor]:
+        return if_step(
+            state,
+            x,
+            v_threshold=self.v_threshold.to(x.dtype),
+            spike=self.spike,
+            reset=self.reset,
+            mask=self.mask,
+        )

@@ -1,0 +1,117 @@
+"""Weights and training state on disk: one safetensors file with its description in the header, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..core.errors import CheckpointError
+
+FORMAT = "spikewright 1"
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON description; a killed process leaves the old file or the new one, never half of one.
+
+    Args:
+        path: file to write, ending in `.safetensors`.
+        tensors: name -> tensor, any dtype and shape.
+        description: what JSON can hold; kept in the file's header.
+
+    Raises:
+        CheckpointError: if the file cannot be written (no space, no permission).
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(plain, partial, {"format": FORMAT, "description": json.dumps(dict(description))})
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"checkpoint {path}: could not be written ({error}). Free space or choose another folder; "
+            "an earlier checkpoint of that name is unharmed."
+        ) from error
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and description. Never runs code from the file.
+
+    Raises:
+        CheckpointError: if the file is missing, truncated, a pickle, or not written by `save`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path}: there is no such file. Give the path of a .safetensors file.")
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise CheckpointError(
+            f"checkpoint {path}: this is a pickle (torch.save), which can run code when it is read; expected "
+            "safetensors. Load it yourself with torch.load(..., weights_only=True) and save its state_dict with "
+            "safetensors.torch.save_file."
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(header.get("description", "{}"))
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise CheckpointError(
+            f"checkpoint {path}: is truncated or no safetensors file ({error}). Use another copy; "
+            "a run that was killed keeps its last whole checkpoint."
+        ) from error
+    return tensors, description
+
+
+def save_model(path: Path, model: nn.Module, description: Mapping[str, Any]) -> None:
+    """Write a model's `state_dict` and what it is (architecture, config, accuracy...)."""
+    save(path, model.state_dict(), description)
+
+
+def load_model(path: Path, model: nn.Module) -> dict[str, Any]:
+    """Fill a model with the weights of a file and return the file's description.
+
+    Raises:
+        CheckpointError: as `load`, or if names or shapes differ from the model's, naming the first differences.
+    """
+    tensors, description = load(path)
+    fill(model, tensors, f"checkpoint {path}")
+    return description
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], who: str) -> None:
+    """Copy tensors into a model, all or none.
+
+    Raises:
+        CheckpointError: if names or shapes differ from the model's, naming the first differences.
+    """
+    own = model.state_dict()
+    faults = [f"{name} is missing" for name in own if name not in tensors]
+    faults += [f"{name} is not in the model" for name in tensors if name not in own]
+    faults += [
+        f"{name} has shape {list(tensors[name].shape)}, the model's has {list(value.shape)}"
+        for name, value in own.items()
+        if name in tensors and tensors[name].shape != value.shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise CheckpointError(
+            f"{who}: does not fit {type(model).__name__}: {'; '.join(faults[:3])}{more}. "
+            "Build the architecture that the file was saved from (its description names it)."
+        )
+    bad = [name for name, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if bad:
+        raise CheckpointError(f"{who}: {bad[0]} holds NaN or infinite values. Use another copy or an earlier checkpoint.")
+    model.load_state_dict(dict(tensors))
