@@ -1,0 +1,1 @@
+"""An ordinary network becomes a spiking one by graph rewriting."""
