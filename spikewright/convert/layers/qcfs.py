@@ -17,24 +17,29 @@ class GradientOrder:
 
     Args:
         name: the name in configs and reports.
-        window: (u, L) -> True where the gradient passes; u = pre-activation / threshold.
+        window: (z, v_threshold, L) -> True where the gradient passes.
     """
 
     name: str
-    window: Callable[[Tensor, int], Tensor]
+    window: Callable[[Tensor, Tensor, int], Tensor]
 
 
 floor_then_clamp = GradientOrder(
-    "floor_then_clamp", lambda u, levels: (u >= -0.5 / levels) & (u < 1 + 0.5 / levels)
+    "floor_then_clamp",
+    lambda z, v_threshold, levels: (
+        (z >= -v_threshold / (2 * levels)).logical_and_(z < v_threshold + v_threshold / (2 * levels))
+    ),
 )
-"""clip(floor(.)): gradient for -1/(2L) <= u < 1 + 1/(2L). The authors' first code, SRP and COS."""
+"""clip(floor(.)): gradient for -1/(2L) <= z/threshold < 1 + 1/(2L). The authors' first code, SRP and COS."""
 
-clamp_then_floor = GradientOrder("clamp_then_floor", lambda u, levels: (u >= 0) & (u <= 1))
-"""floor(clip(.)): gradient for 0 <= u <= 1. The authors' second code."""
+clamp_then_floor = GradientOrder(
+    "clamp_then_floor", lambda z, v_threshold, levels: (z >= 0).logical_and_(z <= v_threshold)
+)
+"""floor(clip(.)): gradient for 0 <= z <= threshold. The authors' second code."""
 
 
 def qcfs(z: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
-    """a = v_threshold * clip(floor(z L / v_threshold + 1/2) / L, 0, 1), without a gradient.
+    """The activation's value, a = step * clip(floor(z/step + 1/2), 0, L) with step = v_threshold / L.
 
     Args:
         z: pre-activation, any shape.
@@ -45,20 +50,20 @@ def qcfs(z: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
         >>> qcfs(torch.tensor([-1.0, 0.125, 0.3, 9.0]), torch.tensor(1.0), 4)
         tensor([0.0000, 0.2500, 0.2500, 1.0000])
     """
-    return torch.floor(z / v_threshold * levels + 0.5).clamp(0, levels) / levels * v_threshold
+    step = v_threshold / levels
+    return z.div(step).add_(0.5).floor_().clamp_(0, levels).mul_(step)
 
 
 class _QCFS(torch.autograd.Function):
     """`qcfs` with the straight-through gradient of an order.
 
     Inside the window da/dz = 1 and da/dthreshold = (a - z)/threshold; above it 0 and 1; below it 0 and 0. So
-    z da/dz + threshold da/dthreshold = a everywhere, which gives the threshold's gradient as two dot products.
+    z da/dz + threshold da/dthreshold = a everywhere, which gives the threshold's gradient without a region of its own.
     """
 
     @staticmethod
     def forward(z: Tensor, v_threshold: Tensor, levels: int, order: GradientOrder) -> Tensor:
-        a = z.div(v_threshold).mul_(levels).add_(0.5).floor_().clamp_(0, levels)
-        return a.div_(levels).mul_(v_threshold)
+        return qcfs(z, v_threshold, levels)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -68,8 +73,8 @@ class _QCFS(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         z, v_threshold, a = ctx.saved_tensors
-        grad_z = grad * ctx.order.window(z / v_threshold, ctx.levels)
-        grad_threshold = (grad * a - grad_z * z).sum() / v_threshold
+        grad_z = grad * ctx.order.window(z, v_threshold, ctx.levels)
+        grad_threshold = (grad * a).addcmul_(grad_z, z, value=-1).sum() / v_threshold
         return grad_z, grad_threshold, None, None
 
 
