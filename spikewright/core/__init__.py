@@ -3,6 +3,7 @@
 from .carry import Carry as Carry
 from .carry import carry_state as carry_state
 from .gradient import gradient_rule as gradient_rule
+from .gradient import recording as recording
 from .neuron import Neuron as Neuron
 from .observe import observe as observe
 from .params import param as param

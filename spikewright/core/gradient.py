@@ -1,4 +1,4 @@
-"""gradient_rule(model, unroll): another backward pass (or a recording) inside a with-block; the forward stays as it is."""
+"""gradient_rule(model, unroll) and recording(model): another unroll inside a with-block; the forward stays as it is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import nn
 
 from .neuron import Neuron
 from .types import Unroll
+from .unroll import Record, recorded
 
 
 @contextmanager
@@ -38,3 +39,35 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
     finally:
         for neuron, unroll in zip(neurons, before):
             neuron.unroll = unroll
+
+
+@contextmanager
+def recording(model: nn.Module) -> Iterator[dict[str, Record]]:
+    """Record states and spikes of every neuron of a model inside a with-block.
+
+    Args:
+        model: any module.
+
+    Yields:
+        Neuron name -> its `Record`, to which each call adds one entry.
+
+    Example:
+        >>> import torch
+        >>> from spikewright.core import Spiking, recording
+        >>> from spikewright.neurons import IF
+        >>> model = Spiking(IF())
+        >>> with recording(model) as records:
+        ...     _ = model(torch.full((2, 1, 1), 0.75))
+        >>> records["module"].states[0].v.flatten()
+        tensor([0.7500, 0.5000])
+    """
+    neurons = {name: module for name, module in model.named_modules() if isinstance(module, Neuron)}
+    before = {name: neuron.unroll for name, neuron in neurons.items()}
+    records = {name: Record() for name in neurons}
+    try:
+        for name, neuron in neurons.items():
+            neuron.unroll = recorded(records[name])
+        yield records
+    finally:
+        for name, neuron in neurons.items():
+            neuron.unroll = before[name]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ..core.errors import DataError
+from ..coding.encode import repeat
+from ..core.carry import carry_state
+from ..core.errors import ArgumentError, DataError, ShapeError, sentence
+from ..core.spiking import Spiking
+from ..report.table import Column, Table
 
 Batch = tuple[Tensor, Tensor]
 
@@ -23,20 +29,191 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
         fabric: sums over its processes when given.
 
     Raises:
-        DataError: if there is no sample.
+        DataError: if there is no sample, or a label is no class of the model.
     """
-    training = model.training
-    model.eval()
-    try:
-        counts = torch.zeros(2, dtype=torch.float64)
-        device = next(model.parameters()).device
+    counts = torch.zeros(2, dtype=torch.float64)
+    with _evaluating(model):
         for x, y in batches:
-            hits = (model(x.to(device)).argmax(1) == y.to(device)).sum()
-            counts += torch.tensor([float(hits), len(y)], dtype=torch.float64)
-    finally:
-        model.train(training)
-    if fabric is not None and fabric.world_size > 1:
-        counts = fabric.all_reduce(counts, reduce_op="sum")  # pyright: ignore[reportAssignmentType]
+            logits = model(x.to(_device(model)))
+            check_labels(y, logits.shape[-1])
+            counts += torch.tensor([float((logits.argmax(1).cpu() == y.cpu()).sum()), len(y)], dtype=torch.float64)
+    counts = _sum_over_processes(counts, fabric)
     if not counts[1]:
         raise DataError("accuracy: got no sample; expected at least one batch. Check the data and the split.")
     return float(counts[0] / counts[1])
+
+
+@dataclass(frozen=True)
+class AccuracyOverTime:
+    """Accuracy of a spiking network after 1, 2, ..., T time steps.
+
+    Args:
+        samples: number of samples judged.
+        correct: after each step, how many samples the mean output so far classifies right; length T.
+        agreeing: after each step, how many get the source network's class; length T; empty without a source network.
+        source_correct: how many samples the source network classifies right, or None.
+    """
+
+    samples: int
+    correct: tuple[int, ...]
+    agreeing: tuple[int, ...]
+    source_correct: int | None
+
+    @property
+    def accuracy(self) -> tuple[float, ...]:
+        """Accuracy after each step, 0..1."""
+        return tuple(hits / self.samples for hits in self.correct)
+
+    @property
+    def agreement(self) -> tuple[float, ...]:
+        """Share of samples that get the source network's class, after each step, 0..1."""
+        return tuple(hits / self.samples for hits in self.agreeing)
+
+    @property
+    def source_accuracy(self) -> float | None:
+        """Accuracy of the source network, 0..1."""
+        return None if self.source_correct is None else self.source_correct / self.samples
+
+    def table(self, at: Sequence[int] | None = None) -> Table:
+        """One row per number of steps: accuracy with its 95 % interval, and agreement with the source network.
+
+        Args:
+            at: which numbers of steps; all if not given.
+        """
+        columns = (
+            Column("T", "steps"),
+            Column("accuracy", "%", 2),
+            Column("low", "%", 2, note="lower end of the 95 % Wilson interval"),
+            Column("high", "%", 2, note="upper end of the 95 % Wilson interval"),
+            Column("agreement", "%", 2, note="same class as the source network"),
+        )
+        rows = tuple(
+            (
+                t,
+                self.correct[t - 1] / self.samples,
+                *wilson(self.correct[t - 1], self.samples),
+                self.agreeing[t - 1] / self.samples if self.agreeing else None,
+            )
+            for t in (at or range(1, len(self.correct) + 1))
+        )
+        source = "" if self.source_accuracy is None else f" The source network reaches {100 * self.source_accuracy:.2f} %."
+        return Table("Accuracy over time", columns, rows, caption=f"{self.samples} samples.{source}")
+
+
+def wilson(hits: int, samples: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share that covers the true one in 95 % of cases (for z = 1.96), 0..1.
+
+    Source: Wilson 1927, Journal of the American Statistical Association 22(158).
+
+    Example:
+        >>> [round(end, 4) for end in wilson(90, 100)]
+        [0.8256, 0.9448]
+    """
+    share, square = hits / samples, z * z / samples
+    middle, half = share + square / 2, z * math.sqrt(share * (1 - share) / samples + square / (4 * samples))
+    return (middle - half) / (1 + square), (middle + half) / (1 + square)
+
+
+@torch.inference_mode()
+def accuracy_over_time(
+    model: Spiking,
+    batches: Iterable[Batch],
+    timesteps: int,
+    *,
+    source: nn.Module | None = None,
+    encode: Callable[[Tensor, int], Tensor] = repeat,
+    rows: int = 256,
+    fabric: Fabric | None = None,
+) -> AccuracyOverTime:
+    """Judge a spiking network after every number of steps up to T, from one run of T steps.
+
+    The prediction after t steps is the largest mean output of steps 1..t. Long sequences run in chunks whose states
+    are carried, so memory does not grow with T.
+
+    Args:
+        model: the spiking network, [T, N, ...] -> [T, N, K].
+        batches: pairs of images [N, ...] and labels [N].
+        timesteps: T, at least 1.
+        source: the network it came from, for its accuracy and the agreement with it.
+        encode: images and T -> input [T, N, ...].
+        rows: time steps times samples that are run together.
+        fabric: sums over its processes when given.
+
+    Raises:
+        ArgumentError: if T < 1.
+        DataError: if there is no sample, an image holds NaN, or a label is no class of the model.
+        ShapeError: if images and labels differ in number.
+    """
+    if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
+        raise ArgumentError(sentence("accuracy_over_time.timesteps", repr(timesteps), "a whole number of at least 1"))
+    counts = torch.zeros(2 * timesteps + 2, dtype=torch.float64)
+    with _evaluating(model), _evaluating(source):
+        for x, y in batches:
+            if len(x) != len(y):
+                raise ShapeError(sentence("accuracy_over_time", f"{len(x)} images and {len(y)} labels", "as many of each"))
+            if not torch.isfinite(x).all():
+                raise DataError(sentence("accuracy_over_time", "NaN or infinite values in an image batch", "finite images"))
+            x, y = x.to(_device(model)), y.to(_device(model))
+            classes = _classes_over_time(model, encode(x, timesteps), max(1, rows // len(x)))
+            check_labels(y, classes.logits)
+            counts[:timesteps] += (classes.picked == y).sum(1).cpu()
+            if source is not None:
+                expected = source(x).argmax(-1)
+                counts[timesteps : 2 * timesteps] += (classes.picked == expected).sum(1).cpu()
+                counts[-2] += float((expected == y).sum())
+            counts[-1] += len(y)
+    counts = _sum_over_processes(counts, fabric)
+    numbers = [int(count) for count in counts]
+    if not numbers[-1]:
+        raise DataError("accuracy_over_time: got no sample; expected at least one batch. Check the data and the split.")
+    agreeing = tuple(numbers[timesteps:-2]) if source is not None else ()
+    return AccuracyOverTime(numbers[-1], tuple(numbers[:timesteps]), agreeing, numbers[-2] if source is not None else None)
+
+
+@dataclass(frozen=True)
+class _Classes:
+    picked: Tensor  # class of the mean output of steps 1..t, [T, N]
+    logits: int  # number of classes
+
+
+def _classes_over_time(model: Spiking, xs: Tensor, chunk: int) -> _Classes:
+    total, picked = None, []
+    with carry_state(model):
+        for part in xs.split(chunk):
+            out = model(part).cumsum(0)
+            total = out if total is None else out + total[-1]
+            picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
+    return _Classes(torch.cat(picked), total.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def check_labels(y: Tensor, classes: int) -> None:
+    """Raise DataError unless every label is one of 0..classes-1."""
+    if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < classes):
+        raise DataError(
+            sentence("labels", f"values {int(y.min())}..{int(y.max())}", f"0..{classes - 1}", "Check that the data set and the network fit")
+        )
+
+
+class _evaluating:  # noqa: N801 - reads as a statement
+    """Within the block a model is in `eval()`; afterwards every part is in the mode it had."""
+
+    def __init__(self, model: nn.Module | None) -> None:
+        self.modes = [(part, part.training) for part in model.modules()] if model is not None else []
+
+    def __enter__(self) -> None:
+        for part, _ in self.modes:
+            part.training = False
+
+    def __exit__(self, *_) -> None:
+        for part, mode in self.modes:
+            part.training = mode
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+
+
+def _sum_over_processes(counts: Tensor, fabric: Fabric | None) -> Tensor:
+    if fabric is None or fabric.world_size == 1:
+        return counts
+    return fabric.all_reduce(counts, reduce_op="sum")  # pyright: ignore[reportReturnType]

@@ -1,0 +1,108 @@
+"""prepare() and convert(): the only place that knows the order of the phases of a conversion."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ..core.errors import ConversionError
+from ..core.spiking import Spiking
+from ..core.trace import trace
+from .fold import fold_batch_norm
+from .layers.qcfs import QCFSActivation
+from .recipe import Conversion, Recipe
+from .rules import Rule, audit, rewrite, sites
+from .statistics import measure
+
+LEAVES = (QCFSActivation,)
+
+
+def trace_for_inference(model: nn.Module, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
+    """The graph of a network as it is in `eval()`; the network itself stays as it is."""
+    return trace(copy.deepcopy(model).eval(), leaves=(*LEAVES, *leaves))
+
+
+def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
+    """The network as a method wants it trained, e.g. every ReLU a QCFS activation; the model itself stays as it is.
+
+    Args:
+        model: an ordinary network.
+        recipe: the conversion method.
+        leaves: classes of modules to keep whole.
+
+    Returns:
+        A new network with the model's weights under the same names, ready to train.
+
+    Raises:
+        ConversionError: if the network cannot be traced, or the method replaces nothing in it.
+    """
+    graph = trace(model, leaves=(*LEAVES, *leaves))
+    rules = recipe.prepare()
+    if rules and not rewrite(graph, rules):
+        raise ConversionError(
+            f"{type(recipe).__name__}: found nothing to prepare in {type(model).__name__}; expected at least one of: "
+            f"{', '.join(rule.name for rule in rules)}. Check which activations it uses with `spikewright check`."
+        )
+    return graph
+
+
+def convert(
+    model: nn.Module,
+    recipe: Recipe,
+    calibration: Any = None,
+    *,
+    thresholds: Mapping[str, Tensor] | None = None,
+    extra: Sequence[Rule] = (),
+    allow: Collection[str] = (),
+    leaves: Sequence[type[nn.Module]] = (),
+) -> Conversion:
+    """Turn a trained network into a spiking one; the network itself stays as it is.
+
+    Args:
+        model: trained network, one tensor [N, ...] in, one [N, K] out; it is converted as in `eval()`.
+        recipe: the conversion method.
+        calibration: training images for methods that measure: a tensor [N, ...] or an iterable of batches
+            (images, or images and labels). Never the images that the result is judged on.
+        thresholds: site -> threshold, from an earlier conversion; replaces calibration.
+        extra: rules tried before the recipe's own.
+        allow: names of sites to leave as they are, though they are not linear.
+        leaves: classes of modules to keep whole.
+
+    Raises:
+        ConversionError: if the network cannot be traced, an operation is handled by no rule, or data is missing.
+        DataError: if the calibration data is empty, too small or broken.
+
+    Example:
+        >>> from spikewright.convert.recipes import OPI
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> snn = convert(net, OPI(), torch.rand(256, 1, 2, 2)).model
+        >>> snn(torch.rand(5, 3, 1, 2, 2)).shape
+        torch.Size([5, 3, 2])
+    """
+    name = type(recipe).__name__
+    source = trace_for_inference(model, leaves)
+    fold_batch_norm(source)
+    wanted = [(site, rule.statistic) for site in sites(source) for rule in recipe.statistics() if rule.matches(site)]
+    if thresholds is None:
+        if wanted and calibration is None:
+            raise ConversionError(
+                f"{name}: sets thresholds from data at {len(wanted)} sites, but got no calibration data; expected "
+                "training images, convert(model, recipe, images), or thresholds=... of an earlier conversion."
+            )
+        thresholds = measure(source, wanted, calibration) if wanted else {}
+    missing = [site.name for site, _ in wanted if site.name not in thresholds]
+    if missing:
+        raise ConversionError(
+            f"{name}: thresholds lack site {missing[0]!r} ({len(missing)} in all); expected one for every activation. "
+            "Use the thresholds of a conversion of this network, or calibrate anew."
+        )
+    graph = copy.deepcopy(source)
+    replaced = rewrite(graph, (*extra, *recipe.rules(thresholds)))
+    audit(graph, name, allow=allow)
+    spiking = Spiking(graph).eval()
+    device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    return Conversion(spiking.to(device), source, recipe, tuple(replaced), dict(thresholds))

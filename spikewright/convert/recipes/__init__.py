@@ -1,0 +1,9 @@
+"""One published conversion method per file; the imports below are the registry."""
+
+from ...core.registry import collect
+from ..recipe import Recipe
+from .opi import OPI as OPI
+from .qcfs import QCFS as QCFS
+from .robust_norm import RobustNorm as RobustNorm
+
+RECIPES: dict[str, type[Recipe]] = collect(globals(), Recipe)

@@ -1,0 +1,105 @@
+"""trace(module): the network as a torch.fx graph, with readable failure; every call site is a node of its own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F  # noqa: N812
+
+from .errors import ConversionError
+from .temporal import Temporal
+
+
+class _Tracer(fx.Tracer):
+    """Stops at torch.nn layers, temporal layers, and the classes it is told."""
+
+    def __init__(self, leaves: tuple[type[nn.Module], ...]) -> None:
+        super().__init__()
+        self.leaves = leaves
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, (Temporal, *self.leaves)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
+    """Trace a copy of a module into a graph; the module itself stays as it is.
+
+    Functional dropout becomes a module, so that the graph follows `train()` and `eval()` like the original.
+
+    Args:
+        module: the network; one tensor in, one tensor out.
+        leaves: classes to keep whole, as one node each.
+
+    Returns:
+        A graph module with the same parameters' names and, for `module.training` as it is, the same function.
+
+    Raises:
+        ConversionError: if the forward pass branches on data, or takes or returns something else than one tensor.
+    """
+    source = copy.deepcopy(module)
+    try:
+        graph = _Tracer(tuple(leaves)).trace(source)
+    except Exception as error:  # whatever user code raises when it meets a symbolic value
+        raise ConversionError(
+            f"{type(module).__name__}: cannot be traced into a graph ({type(error).__name__}: {error}). "
+            "The forward pass must not branch on values or shapes of tensors, nor turn them into Python numbers. "
+            "Rewrite that part with tensor operations, or keep its module whole with leaves=(ThatClass,)."
+        ) from error
+    inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
+    if len(inputs) != 1:
+        raise ConversionError(
+            f"{type(module).__name__}: takes {len(inputs)} tensors ({', '.join(n.name for n in inputs)}); expected one, "
+            "the images. Wrap the network in a module that supplies the others."
+        )
+    graph_module = fx.GraphModule(source, graph, type(module).__name__)
+    graph_module.graph.eliminate_dead_code()
+    _dropout_as_module(graph_module)
+    graph_module.train(module.training)
+    return graph_module
+
+
+def _dropout_as_module(graph_module: fx.GraphModule) -> None:
+    for node in list(graph_module.graph.nodes):
+        if node.op == "call_function" and node.target in (F.dropout, torch.dropout):
+            p = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
+            replace_call(graph_module, node, free_path(graph_module, node.name), nn.Dropout(float(p)))
+    graph_module.recompile()
+
+
+def module_of(graph_module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """The module that a node calls, or None if it calls a function or method."""
+    return graph_module.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def path_of(node: fx.Node) -> str:
+    """Where a node stands in the source: the module's path, or the owner's path and the function's name."""
+    if node.op == "call_module":
+        return str(node.target)
+    stack: dict[str, Any] = node.meta.get("nn_module_stack", {})
+    owner = next(reversed(stack.values()), ("",))[0] if stack else ""
+    return f"{owner}.{node.name}" if owner else node.name
+
+
+def free_path(graph_module: fx.GraphModule, path: str) -> str:
+    """The path itself if no submodule has it, else with the first free number: `act`, `act_2`, `act_3`..."""
+    taken = {name for name, _ in graph_module.named_modules()}
+    number, candidate = 1, path
+    while candidate in taken:
+        number += 1
+        candidate = f"{path}_{number}"
+    return candidate
+
+
+def replace_call(graph_module: fx.GraphModule, node: fx.Node, path: str, module: nn.Module) -> fx.Node:
+    """Let a new module at `path` do a node's work on the node's first argument; returns the new node."""
+    graph_module.add_submodule(path, module)
+    with graph_module.graph.inserting_after(node):
+        new = graph_module.graph.call_module(path, (node.all_input_nodes[0],))
+    new.meta = dict(node.meta)
+    node.replace_all_uses_with(new)
+    graph_module.graph.erase_node(node)
+    return new
