@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from ..core.errors import SpikewrightError
+from ..core.temporal import Temporal
 from ..report.table import Column, Table
-from .driver import trace_for_inference
-from .operations import advice, is_linear
+from .advice import advice
+from .driver import LEAVES, trace_for_inference
+from .linear import is_linear
+from .operations import Site
 from .recipe import Recipe
-from .rules import Rule, sites
+from .rules import Rule, rule_for, sites
 
 
 @dataclass(frozen=True)
@@ -23,12 +29,14 @@ class Checked:
         kind: class of the module, or name of the function.
         verdict: "stays", "becomes ..." or "not handled".
         advice: what to do if it is not handled; else empty.
+        spikes: whether it is or becomes a temporal layer.
     """
 
     site: str
     kind: str
     verdict: str
     advice: str
+    spikes: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Check:
     @property
     def convertible(self) -> bool:
         """Whether every operation is handled and at least one becomes a neuron."""
-        return not self.unhandled and any(row.verdict.startswith("becomes") for row in self.rows)
+        return not self.unhandled and any(row.spikes for row in self.rows)
 
     @property
     def unhandled(self) -> tuple[Checked, ...]:
@@ -55,11 +63,13 @@ class Check:
         return Table(f"Check for {self.recipe}", columns, rows)
 
 
-def check(model: nn.Module, recipe: Recipe, *, extra: Sequence[Rule] = (), leaves: Sequence[type[nn.Module]] = ()) -> Check:
+def check(
+    model: nn.Module, recipe: Recipe, *, extra: Sequence[Rule] = (), leaves: Sequence[type[nn.Module]] = ()
+) -> Check:
     """List every operation of a network, whether it converts, and what to do if not. Nothing is converted.
 
     For a method that prepares the network before training, the operations that it would replace then count as
-    handled: their verdict names both steps.
+    handled: their verdict says so, and it is the prepared network that converts.
 
     Args:
         model: an ordinary network.
@@ -71,18 +81,30 @@ def check(model: nn.Module, recipe: Recipe, *, extra: Sequence[Rule] = (), leave
         ConversionError: if the network cannot be traced.
     """
     graph = trace_for_inference(model, leaves)
-    rules, before = (*extra, *recipe.rules({})), recipe.prepare()
-    rows = []
-    for site in sites(graph):
-        rule = next((rule for rule in rules if rule.matches(site)), None)
-        prior = next((rule for rule in before if rule.matches(site)), None)
-        if rule is not None:
-            verdict, hint = f"becomes {rule.name.split('-> ')[-1]}", ""
-        elif prior is not None:
-            verdict, hint = f"becomes {prior.name.split('-> ')[-1]} with prepare(), to be trained", ""
-        elif is_linear(site):
-            verdict, hint = "stays", ""
-        else:
-            verdict, hint = "not handled", advice(site)
-        rows.append(Checked(site.name, site.kind, verdict, hint))
-    return Check(type(recipe).__name__, tuple(rows))
+    rules, before = (*extra, *recipe.rules(_AnyThreshold())), recipe.prepare()
+    return Check(type(recipe).__name__, tuple(_checked(site, rules, before) for site in sites(graph)))
+
+
+class _AnyThreshold(dict[str, Tensor]):
+    """Stands for the measurement, which a check does without."""
+
+    def __missing__(self, site: str) -> Tensor:
+        return torch.ones(())
+
+
+def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Checked:
+    rule = rule_for(site, rules)
+    prior = None if rule is not None else rule_for(site, before)
+    chosen = rule or prior
+    if chosen is None and is_linear(site):
+        return Checked(site.name, site.kind, "stays", "", spikes=isinstance(site.module, Temporal))
+    if chosen is None:
+        return Checked(site.name, site.kind, "not handled", advice(site))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            made = chosen.replacement(site)
+    except SpikewrightError as error:
+        return Checked(site.name, site.kind, "not handled", str(error))
+    when = " with prepare(), to be trained" if prior is not None else ""
+    verdict = f"becomes {chosen.name.split('-> ')[-1]}{when}"
+    return Checked(site.name, site.kind, verdict, "", spikes=isinstance(made, (Temporal, *LEAVES)))

@@ -87,8 +87,8 @@ class Diagnosis:
                 "time steps, a lower threshold (lower percentile, or one per channel), or a source trained with QCFS."
             )
         return (
-            f"{start}, but only {wrong.own:.0%} arises here; the rest comes from the layers before it, whose errors add "
-            "up. Try more time steps, or a source trained with QCFS."
+            f"{start}, but only {wrong.own:.0%} arises here; the rest comes from the layers before it, whose errors "
+            "add up. Try more time steps, or a source trained with QCFS."
         )
 
     def table(self) -> Table:
@@ -126,7 +126,9 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
     if timesteps < 1:
         raise ArgumentError(sentence("diagnose.timesteps", repr(timesteps), "a whole number of at least 1"))
     if not images.is_floating_point() or images.dim() < 2 or not len(images):
-        raise ShapeError(sentence("diagnose.images", f"{list(images.shape)} of {images.dtype}", "a floating-point batch [N, ...]"))
+        raise ShapeError(
+            sentence("diagnose.images", f"{list(images.shape)} of {images.dtype}", "a floating-point batch [N, ...]")
+        )
     neurons = conversion.neurons()
     if not neurons:
         raise ConversionError("diagnose: the conversion holds no neurons; expected at least one.")
@@ -145,7 +147,9 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
     return Diagnosis(ordered, timesteps, len(images), tolerance)
 
 
-def _layer_error(name: str, a: Tensor, z: Tensor, rate: Tensor, neuron: nn.Module, origin: dict[str, Site]) -> LayerError:
+def _layer_error(
+    name: str, a: Tensor, z: Tensor, rate: Tensor, neuron: nn.Module, origin: dict[str, Site]
+) -> LayerError:
     norm = float(a.norm()) or 1.0
     v_threshold = neuron.get_buffer("v_threshold") if "v_threshold" in dict(neuron.named_buffers()) else torch.inf
     ceiling = torch.as_tensor(v_threshold)
@@ -166,7 +170,7 @@ def apply(site: Site, z: Tensor) -> Tensor:
     """The source activation of a site on another input, same shape."""
     if site.module is not None:
         return site.module(z.clone())
-    first, *rest = site.node.args
+    rest = site.node.args[1:]
     if isinstance(site.node.target, str):
         return getattr(z.clone(), site.node.target)(*rest, **site.node.kwargs)
     return site.node.target(z.clone(), *rest, **site.node.kwargs)  # pyright: ignore[reportReturnType]

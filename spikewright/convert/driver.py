@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from ..core.errors import ConversionError
 from ..core.spiking import Spiking
-from ..core.trace import trace
+from ..core.trace import copied, trace
 from .fold import fold_batch_norm
 from .layers.qcfs import QCFSActivation
 from .recipe import Conversion, Recipe
@@ -23,7 +23,7 @@ LEAVES = (QCFSActivation,)
 
 def trace_for_inference(model: nn.Module, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
     """The graph of a network as it is in `eval()`; the network itself stays as it is."""
-    return trace(copy.deepcopy(model).eval(), leaves=(*LEAVES, *leaves))
+    return trace(copied(model).eval(), leaves=(*LEAVES, *leaves))
 
 
 def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
@@ -41,12 +41,16 @@ def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module
         ConversionError: if the network cannot be traced, or the method replaces nothing in it.
     """
     graph = trace(model, leaves=(*LEAVES, *leaves))
+    like = next(graph.parameters(), torch.empty(()))
     rules = recipe.prepare()
-    if rules and not rewrite(graph, rules):
+    replaced = rewrite(graph, rules)
+    if rules and not replaced:
         raise ConversionError(
             f"{type(recipe).__name__}: found nothing to prepare in {type(model).__name__}; expected at least one of: "
             f"{', '.join(rule.name for rule in rules)}. Check which activations it uses with `spikewright check`."
         )
+    for row in replaced:
+        graph.get_submodule(row.path).to(like.device, torch.promote_types(like.dtype, torch.float32))
     return graph
 
 
@@ -69,7 +73,7 @@ def convert(
             (images, or images and labels). Never the images that the result is judged on.
         thresholds: site -> threshold, from an earlier conversion; replaces calibration.
         extra: rules tried before the recipe's own.
-        allow: names of sites to leave as they are, though they are not linear.
+        allow: names of sites to leave as they are, though they are not linear or a rule would replace them.
         leaves: classes of modules to keep whole.
 
     Raises:
@@ -86,7 +90,12 @@ def convert(
     name = type(recipe).__name__
     source = trace_for_inference(model, leaves)
     fold_batch_norm(source)
-    wanted = [(site, rule.statistic) for site in sites(source) for rule in recipe.statistics() if rule.matches(site)]
+    wanted = [
+        (site, where.statistic)
+        for site in sites(source)
+        for where in recipe.statistics()
+        if site.depends_on_input and site.name not in allow and where.matches(site)
+    ]
     if thresholds is None:
         if wanted and calibration is None:
             raise ConversionError(
@@ -101,7 +110,7 @@ def convert(
             "Use the thresholds of a conversion of this network, or calibrate anew."
         )
     graph = copy.deepcopy(source)
-    replaced = rewrite(graph, (*extra, *recipe.rules(thresholds)))
+    replaced = rewrite(graph, (*extra, *recipe.rules(thresholds)), skip=allow)
     audit(graph, name, allow=allow)
     spiking = Spiking(graph).eval()
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))

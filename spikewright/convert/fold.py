@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -14,7 +16,8 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def fold_batch_norm(graph: fx.GraphModule) -> list[str]:
     """Fold every batch norm whose input is a convolution or linear layer used nowhere else; in place.
 
-    The others stay: in `eval()` they are affine and convert as they are.
+    The others stay: in `eval()` they are affine and convert as they are. So do those behind a layer whose weights are
+    made anew at every call (weight norm and the like).
 
     Args:
         graph: a traced network in `eval()`.
@@ -25,17 +28,11 @@ def fold_batch_norm(graph: fx.GraphModule) -> list[str]:
     folded = []
     for node in list(graph.graph.nodes):
         norm, before = module_of(graph, node), node.args[0] if node.args else None
-        if not isinstance(norm, _NORMS) or norm.running_mean is None or not isinstance(before, fx.Node):
+        if type(norm) not in _NORMS or not isinstance(before, fx.Node) or len(before.users) > 1:
             continue
-        synapse = module_of(graph, before)
-        shared = [other for other in graph.graph.nodes if other.op == "call_module" and other.target == before.target]
-        if len(before.users) > 1 or len(shared) > 1:
-            continue
-        if isinstance(synapse, _CONVOLUTIONS):
-            fused: nn.Module = fuse_conv_bn_eval(synapse, norm)  # pyright: ignore[reportArgumentType]
-        elif isinstance(synapse, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
-            fused = fuse_linear_bn_eval(synapse, norm)  # pyright: ignore[reportArgumentType]
-        else:
+        calls = [other for other in graph.graph.nodes if other.op == "call_module" and other.target == before.target]
+        fused = _fused(module_of(graph, before), norm) if len(calls) == 1 else None
+        if fused is None:
             continue
         graph.set_submodule(str(before.target), fused)
         node.replace_all_uses_with(before)
@@ -44,3 +41,14 @@ def fold_batch_norm(graph: fx.GraphModule) -> list[str]:
     graph.delete_all_unused_submodules()
     graph.recompile()
     return folded
+
+
+def _fused(synapse: nn.Module | None, norm: Any) -> nn.Module | None:
+    if norm.running_mean is None or synapse is None or synapse._forward_pre_hooks or synapse._forward_hooks:
+        return None
+    if type(synapse) in _CONVOLUTIONS:
+        return fuse_conv_bn_eval(cast(Any, synapse), norm)
+    # a batch norm of another width normalises the second of three axes, not the one that the linear layer makes
+    if type(synapse) is nn.Linear and type(norm) is nn.BatchNorm1d and norm.num_features == synapse.out_features:
+        return fuse_linear_bn_eval(synapse, norm)
+    return None

@@ -5,13 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import fx, nn
+from torch.nn import functional as F  # noqa: N812
 
 from ..core.errors import ConversionError
 from ..core.temporal import Temporal
-from ..core.trace import free_path, module_of, path_of, replace_call
-from .operations import Site, advice, is_linear, is_max_pool
+from ..core.trace import free_path, module_of, replace_call
+from .advice import advice
+from .linear import is_linear
+from .operations import Site, is_max_pool
 
 
 @dataclass(frozen=True)
@@ -51,26 +56,37 @@ def sites(graph: fx.GraphModule) -> list[Site]:
     return [Site(graph, node) for node in graph.graph.nodes if node.op.startswith("call_")]
 
 
-def rewrite(graph: fx.GraphModule, rules: Sequence[Rule]) -> list[Replaced]:
+def rule_for(site: Site, rules: Sequence[Rule]) -> Rule | None:
+    """The first rule that matches; None where nothing depends on the image, as on a function of weights alone."""
+    return next((rule for rule in rules if rule.matches(site)), None) if site.depends_on_input else None
+
+
+def rewrite(graph: fx.GraphModule, rules: Sequence[Rule], *, skip: Collection[str] = ()) -> list[Replaced]:
     """Apply the first matching rule at every call site, in place.
 
-    A module that is called at two places becomes two modules. Names, statistics and matches are taken before anything
-    changes, so that no rule sees another rule's work.
+    A module that is called at two places becomes two modules, the second named after the first: `act`, `act_2`.
+    Names, statistics and matches are taken before anything changes, so that no rule sees another rule's work.
+
+    Args:
+        graph: the network.
+        rules: the table.
+        skip: names of sites to leave as they are.
 
     Returns:
         What was replaced, in order of execution.
     """
     plan = []
     for site in sites(graph):
-        rule = next((rule for rule in rules if rule.matches(site)), None)
+        rule = None if site.name in skip else rule_for(site, rules)
         if rule is not None:
             plan.append((site.node, site.name, site.kind, rule, rule.replacement(site)))
+    replaced = {node for node, *_ in plan}
+    for path in {str(node.target) for node in replaced if node.op == "call_module"}:
+        if all(node in replaced for node in graph.graph.nodes if node.op == "call_module" and node.target == path):
+            graph.delete_submodule(path)
     done = []
     for node, name, kind, rule, module in plan:
-        path = path_of(node)
-        if node.op == "call_module" and _calls_of(graph, path) == 1:
-            graph.delete_submodule(path)
-        path = free_path(graph, path)
+        path = free_path(graph, name)
         module.train(graph.training)
         replace_call(graph, node, path, module)
         done.append(Replaced(name, kind, rule.name, path))
@@ -78,10 +94,6 @@ def rewrite(graph: fx.GraphModule, rules: Sequence[Rule]) -> list[Replaced]:
     graph.graph.lint()
     graph.recompile()
     return done
-
-
-def _calls_of(graph: fx.GraphModule, path: str) -> int:
-    return sum(1 for node in graph.graph.nodes if node.op == "call_module" and node.target == path)
 
 
 def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) -> None:
@@ -118,27 +130,51 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
 
 
 def _average_for(site: Site) -> nn.Module:
-    module, args, kwargs = site.module, site.node.args[1:], site.node.kwargs
-    if module is not None:
-        if isinstance(module, nn.AdaptiveMaxPool2d):
-            made: nn.Module = nn.AdaptiveAvgPool2d(module.output_size)  # pyright: ignore[reportArgumentType]
-        elif isinstance(module, nn.MaxPool2d) and module.dilation in (1, (1, 1)):
-            made = nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
-        elif isinstance(module, nn.MaxPool1d) and module.dilation in (1, (1,)):
-            made = nn.AvgPool1d(module.kernel_size, module.stride, module.padding, module.ceil_mode)  # pyright: ignore[reportArgumentType]
-        else:
-            raise ConversionError(f"{site.name} ({site.kind}): has no average pool of the same geometry; replace it in the network.")
-    else:
-        names = ("kernel_size", "stride", "padding")
-        given = dict(zip(names, args)) | {name: kwargs[name] for name in names if name in kwargs}
-        made = nn.AvgPool2d(**given)
+    geometry = _geometry(site)
+    if geometry is None:
+        raise ConversionError(
+            f"{site.name} ({site.kind}): has no average pool of the same geometry; replace it in the network."
+        )
+    kind, arguments = geometry
     warnings.warn(
         f"{site.name}: max pool replaced by an average pool of the same geometry. This changes the network: train it "
         "with the average pool before converting, or expect a large loss of accuracy.",
         UserWarning,
         stacklevel=2,
     )
-    return made
+    return kind(**arguments)
+
+
+_ADAPTIVE: dict[Any, type[nn.Module]] = {
+    nn.AdaptiveMaxPool1d: nn.AdaptiveAvgPool1d,
+    nn.AdaptiveMaxPool2d: nn.AdaptiveAvgPool2d,
+    F.adaptive_max_pool1d: nn.AdaptiveAvgPool1d,
+    F.adaptive_max_pool2d: nn.AdaptiveAvgPool2d,
+}
+_WINDOWED: dict[Any, type[nn.Module]] = {
+    **{nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d},
+    **{F.max_pool1d: nn.AvgPool1d, F.max_pool2d: nn.AvgPool2d, F.max_pool3d: nn.AvgPool3d},
+    **{torch.max_pool1d: nn.AvgPool1d, torch.max_pool2d: nn.AvgPool2d, torch.max_pool3d: nn.AvgPool3d},
+}
+_WINDOW = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+
+
+def _geometry(site: Site) -> tuple[type[nn.Module], dict[str, Any]] | None:
+    """Class and arguments of the average pool with a max pool's geometry, or None if there is none."""
+    what = site.node.target if site.module is None else type(site.module)
+    names = ("output_size", "return_indices") if what in _ADAPTIVE else _WINDOW
+    if site.module is None:
+        given = dict(zip(names, site.node.args[1:])) | {key: site.node.kwargs.get(key) for key in site.node.kwargs}
+    else:
+        given = {name: getattr(site.module, name) for name in names}
+    if given.get("return_indices") or not set(given) <= {*names, "input"}:
+        return None
+    dilation = given.get("dilation", 1)
+    if any(step != 1 for step in (dilation if isinstance(dilation, tuple | list) else (dilation,))):
+        return None
+    kind = _ADAPTIVE.get(what) or _WINDOWED.get(what)
+    kept = ("output_size", "kernel_size", "stride", "padding", "ceil_mode")
+    return None if kind is None else (kind, {name: given[name] for name in kept if name in given})
 
 
 max_pool_to_average = Rule("max pool -> average pool", is_max_pool, _average_for)

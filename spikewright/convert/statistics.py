@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, fx
 
 from ..core.errors import ArgumentError, ConversionError, DataError, sentence
+from ..core.input_error import readable_input
 from .operations import Site
 
 Groups = Callable[[Tensor], Tensor]
@@ -57,7 +58,10 @@ class Statistic(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Maximum(Statistic):
-    """The largest activation. Source: Diehl et al. 2015, "Fast-classifying, high-accuracy spiking deep networks", IJCNN."""
+    """The largest activation.
+
+    Source: Diehl et al. 2015, "Fast-classifying, high-accuracy spiking deep networks", IJCNN 2015.
+    """
 
     def begin(self, who: str) -> Measure:
         return _RunningMaximum()
@@ -93,50 +97,59 @@ class Percentile(Statistic):
 
     def __post_init__(self) -> None:
         if not 0 < self.percentile <= 100:
-            raise ArgumentError(sentence("Percentile.percentile", repr(self.percentile), "a number above 0, at most 100"))
+            raise ArgumentError(
+                sentence("Percentile.percentile", repr(self.percentile), "a number above 0, at most 100")
+            )
 
     def begin(self, who: str) -> Measure:
         return _RunningHistogram(self.percentile / 100, who)
 
 
 class _RunningHistogram(Measure):
-    """Counts in equal bins from 0 up; when a larger value arrives the range doubles and pairs of bins are merged."""
+    """Counts zeros, and the rest in equal bins; when a larger value arrives the range doubles and bins merge."""
 
     BINS = 4096
+    SMALLEST = 2.0**-64  # range of the first batch if it holds only zeros
 
     def __init__(self, share: float, who: str) -> None:
         self.share, self.who = share, who
-        self.counts: Tensor | None = None  # [G, BINS]
+        self.zeros: Tensor | None = None  # [G]
+        self.counts = torch.empty(0)  # [G, BINS]
         self.upper = 0.0
 
     def update(self, values: Tensor) -> None:
         top = float(values.max())
-        if self.counts is None:
-            self.counts = torch.zeros(values.shape[0], self.BINS, dtype=torch.float64)
-            self.upper = 2.0 ** math.ceil(math.log2(top)) if top > 0 else 2.0**-64
+        if self.zeros is None:
+            self.zeros = torch.zeros(len(values), dtype=torch.float64)
+            self.counts = torch.zeros(len(values), self.BINS, dtype=torch.float64)
+            self.upper = max(self.SMALLEST, 2.0 ** math.ceil(math.log2(top))) if top > 0 else self.SMALLEST
         while top > self.upper:
             merged = self.counts.view(len(self.counts), -1, 2).sum(2)
             self.counts = torch.cat([merged, torch.zeros_like(merged)], 1)
             self.upper *= 2
         # a value on an edge belongs to the bin below, so that "not exceeding" holds at the bin's upper edge
-        bins = (values * (self.BINS / self.upper)).ceil_().sub_(1).clamp_(0, self.BINS - 1).long().cpu()
-        offset = torch.arange(len(bins)).unsqueeze(1) * self.BINS
-        counts = torch.bincount((bins + offset).flatten(), minlength=self.counts.numel())
-        self.counts += counts.view_as(self.counts)
+        bins = (values * (self.BINS / self.upper)).ceil_().clamp_(0, self.BINS).long().cpu()  # 0 holds the zeros
+        offset = torch.arange(len(bins)).unsqueeze(1) * (self.BINS + 1)
+        counts = torch.bincount((bins + offset).flatten(), minlength=len(bins) * (self.BINS + 1))
+        counts = counts.view(len(bins), -1)
+        self.zeros += counts[:, 0]
+        self.counts += counts[:, 1:]
 
     def result(self) -> Tensor:
-        if self.counts is None:
+        if self.zeros is None:
             raise DataError(f"{self.who}: got no value; expected at least one batch.")
-        total = self.counts.sum(1, keepdim=True)
+        counts = torch.cat([self.zeros.unsqueeze(1), self.counts], 1)
+        total = counts.sum(1, keepdim=True)
         needed = 1 / (1 - self.share) if self.share < 1 else 1
         if float(total.min()) < needed * (1 - 1e-9):
             raise DataError(
-                f"{self.who}: got {int(total.min())} values per group for the {100 * self.share:g}th percentile; expected "
-                f"at least {math.ceil(needed - 1e-6)}. Give more calibration samples, a lower percentile, or Maximum."
+                f"{self.who}: got {int(total.min())} values per group for the {100 * self.share:g}th percentile; "
+                f"expected at least {math.ceil(needed - 1e-6)}. Give more calibration samples, a lower percentile, "
+                "or Maximum."
             )
-        reached = self.counts.cumsum(1) >= self.share * total
-        edge = reached.to(torch.int64).argmax(1) + 1
-        return (edge * (self.upper / self.BINS)).float()
+        # 99.9 / 100 * 1000 is a little above 999 in floating point, and must not ask for the 1000th value
+        reached = counts.cumsum(1) >= self.share * total * (1 - 1e-12)
+        return (reached.to(torch.int64).argmax(1) * (self.upper / self.BINS)).float()
 
 
 @dataclass(frozen=True)
@@ -171,11 +184,13 @@ def images(data: Any) -> Iterable[Tensor]:
     if isinstance(data, Tensor):
         yield data
         return
+    if not isinstance(data, Iterable):
+        raise DataError(sentence("calibration", type(data).__name__, "a tensor [N, ...] or an iterable of batches"))
     for batch in data:
         yield batch[0] if isinstance(batch, tuple | list) else batch
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], data: Any) -> dict[str, Tensor]:
     """Run calibration data through a network and measure chosen activations.
 
@@ -185,11 +200,12 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
         data: tensor [N, ...], or iterable of batches (images alone or with labels).
 
     Returns:
-        Site name -> thresholds, shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel. A channel that
-        never fires takes its layer's largest value.
+        Site name -> thresholds, shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel. A channel
+        whose statistic is 0 takes its layer's largest.
 
     Raises:
         DataError: without data, with too little for the statistic, or with NaN or infinite values in it.
+        ShapeError: if the network cannot take the images.
         ConversionError: if a layer is never active.
     """
     rows = [(site, site.name, statistic) for site, statistic in wanted]
@@ -199,27 +215,39 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
     def see(name: str, statistic: Statistic, taken: Measure) -> Callable[[Tensor], None]:
         def take(a: Tensor) -> None:
             if not torch.isfinite(a).all():
-                raise DataError(f"calibration: {name} holds NaN or infinite values; the input or the weights are broken.")
+                raise DataError(
+                    f"calibration: {name} holds NaN or infinite values; the input or the weights are broken."
+                )
             shapes[name] = tuple(a.shape[1:])
             taken.update(statistic.groups(a.detach().float().clamp(min=0)))
 
         return take
 
-    observer = WatchedRun(graph, {site.node: see(name, statistic, measures[site.node]) for site, name, statistic in rows})
+    observer = WatchedRun(
+        graph, {site.node: see(name, statistic, measures[site.node]) for site, name, statistic in rows}
+    )
     samples = 0
     for x in images(data):
         if not isinstance(x, Tensor) or not x.is_floating_point():
             met = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
-            raise DataError(sentence("calibration", met, "floating-point image batches [N, ...]", "Convert with x.float() / 255"))
+            raise DataError(
+                sentence("calibration", met, "floating-point image batches [N, ...]", "Convert with x.float() / 255")
+            )
         if not torch.isfinite(x).all():
-            raise DataError(sentence("calibration", f"NaN or infinite values in batch {samples}", "finite images", "Check the data"))
+            raise DataError(
+                sentence("calibration", f"NaN or infinite values in batch {samples}", "finite images", "Check the data")
+            )
         if x.shape[0]:
-            observer.run(x.to(_device(graph)))
+            with readable_input("calibration", x):
+                observer.run(x.to(_device(graph)))
         samples += x.shape[0]
     if not samples:
-        raise DataError(sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split"))
+        raise DataError(
+            sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split")
+        )
     return {
-        name: _threshold(name, measures[site.node].result(), shapes[name], statistic.groups) for site, name, statistic in rows
+        name: _threshold(name, measures[site.node].result(), shapes[name], statistic.groups)
+        for site, name, statistic in rows
     }
 
 
@@ -227,8 +255,8 @@ def _threshold(name: str, values: Tensor, shape: tuple[int, ...], groups: Groups
     largest = values.max()
     if not largest > 0:
         raise ConversionError(
-            f"{name}: is never active on the calibration data, so it has no threshold. Calibrate on more or other "
-            "images, check their scaling, or remove the dead layer."
+            f"{name}: is never, or too rarely, active on the calibration data, so it has no threshold. Calibrate on "
+            "more or other images, check their scaling, take a higher percentile or Maximum, or remove the dead layer."
         )
     values = torch.where(values > 0, values, largest)
     return values[0] if groups is per_layer else values.view(-1, *[1] * (len(shape) - 1))

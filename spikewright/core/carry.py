@@ -23,12 +23,17 @@ class Carry:
 
 
 def check_state(state: State, x: Tensor, who: str) -> None:
-    """Raise ShapeError unless every part of a carried state fits an input x [N, *F]."""
+    """Raise ShapeError unless every part of a carried state fits an input x [N, *F] in shape and dtype."""
     for part in state:
         if part.shape != x.shape:
             raise ShapeError(
                 f"{who}: carries a state of shape {list(part.shape)}, but the next input has {list(x.shape)}. "
                 "Keep the batch and feature shape, or leave carry_state to start anew."
+            )
+        if part.dtype != x.dtype:
+            raise ShapeError(
+                f"{who}: carries a state in {part.dtype}, but the next input is in {x.dtype}. "
+                "Keep the dtype, or leave carry_state to start anew."
             )
 
 

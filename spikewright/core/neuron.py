@@ -30,6 +30,10 @@ class Neuron(Temporal):
     levels: tuple[float, ...] | None = (0.0, 1.0)
     """The values of one step's unit spikes; None for a neuron whose output is not spikes (a read-out)."""
 
+    learnable: tuple[str, ...] = ("amplitude", "v_threshold")
+    """The constants that `learn` may name."""
+
+    amplitude: Tensor
     unroll: Unroll
 
     def __init__(
@@ -41,6 +45,9 @@ class Neuron(Temporal):
         learn: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
+        if isinstance(learn, str) or not set(learn) <= set(self.learnable):
+            allowed = f"a tuple of names among {', '.join(self.learnable)}"
+            raise ArgumentError(sentence(f"{type(self).__name__}.learn", repr(learn), allowed))
         self.spike = ATan() if spike is None else spike
         self.reset = reset
         self.learn = learn

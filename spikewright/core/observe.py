@@ -28,10 +28,11 @@ def observe(
 
         return after
 
-    handles = [
-        module.register_forward_hook(hook(name)) for name, module in model.named_modules() if wanted(module)
-    ]
+    handles = []
     try:
+        for name, module in model.named_modules():
+            if wanted(module):
+                handles.append(module.register_forward_hook(hook(name)))
         yield
     finally:
         for handle in handles:

@@ -29,7 +29,9 @@ class Spiking(nn.Module):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         if any(isinstance(part, Spiking) for part in module.modules()):
-            raise ShapeError("Spiking: got a module that holds a Spiking shell; expected one shell, outermost. Unwrap the inner one.")
+            raise ShapeError(
+                "Spiking: got a module that holds a Spiking shell; expected one shell, outermost. Unwrap the inner one."
+            )
         self.module = module
 
     def forward(self, xs: Tensor) -> Tensor:

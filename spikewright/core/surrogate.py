@@ -52,9 +52,7 @@ class Surrogate(ABC):
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if isinstance(value, int | float) and not (value > 0 and math.isfinite(value)):
-                raise ArgumentError(
-                    sentence(f"{type(self).__name__}.{name}", repr(value), "a finite number above 0")
-                )
+                raise ArgumentError(sentence(f"{type(self).__name__}.{name}", repr(value), "a finite number above 0"))
 
     @abstractmethod
     def primitive(self, u: Tensor) -> Tensor:
@@ -241,7 +239,7 @@ class LeakyRectangle(Surrogate):
 
     def derivative(self, u: Tensor) -> Tensor:
         inside = u.abs() < self.width / 2
-        return torch.where(inside, 1 / self.width, self.leak).to(u.dtype)
+        return torch.full_like(u, self.leak).masked_fill(inside, 1 / self.width)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
 from .errors import ConversionError
+from .inplace import Recorder, without_inplace
 from .temporal import Temporal
 
 
@@ -24,11 +25,15 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (Temporal, *self.leaves)) or super().is_leaf_module(m, module_qualified_name)
 
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return Recorder(node, self)
+
 
 def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
     """Trace a copy of a module into a graph; the module itself stays as it is.
 
-    Functional dropout becomes a module, so that the graph follows `train()` and `eval()` like the original.
+    Functional dropout becomes a module, so that the graph follows `train()` and `eval()` like the original; in-place
+    operations become ordinary ones.
 
     Args:
         module: the network; one tensor in, one tensor out.
@@ -40,7 +45,7 @@ def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.Gr
     Raises:
         ConversionError: if the forward pass branches on data, or takes or returns something else than one tensor.
     """
-    source = copy.deepcopy(module)
+    source = copied(module)
     try:
         graph = _Tracer(tuple(leaves)).trace(source)
     except Exception as error:  # whatever user code raises when it meets a symbolic value
@@ -49,12 +54,8 @@ def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.Gr
             "The forward pass must not branch on values or shapes of tensors, nor turn them into Python numbers. "
             "Rewrite that part with tensor operations, or keep its module whole with leaves=(ThatClass,)."
         ) from error
-    inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
-    if len(inputs) != 1:
-        raise ConversionError(
-            f"{type(module).__name__}: takes {len(inputs)} tensors ({', '.join(n.name for n in inputs)}); expected one, "
-            "the images. Wrap the network in a module that supplies the others."
-        )
+    _check_signature(type(module).__name__, graph)
+    without_inplace(source, graph)
     graph_module = fx.GraphModule(source, graph, type(module).__name__)
     graph_module.graph.eliminate_dead_code()
     _dropout_as_module(graph_module)
@@ -62,11 +63,52 @@ def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.Gr
     return graph_module
 
 
+def copied(module: nn.Module) -> nn.Module:
+    """A deep copy of a module.
+
+    Raises:
+        ConversionError: if it holds something that cannot be copied, e.g. an activation kept from a forward pass.
+    """
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # whatever an attribute of the user's module raises
+        raise ConversionError(
+            f"{type(module).__name__}: cannot be copied ({type(error).__name__}: {error}). Remove what its forward "
+            "pass or a hook has stored on it, or convert a freshly loaded network."
+        ) from error
+
+
+def _check_signature(name: str, graph: fx.Graph) -> None:
+    inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
+    if len(inputs) != 1 or str(inputs[0].target).startswith("*"):
+        raise ConversionError(
+            f"{name}: takes {len(inputs)} tensors ({', '.join(str(n.target) for n in inputs)}); expected one, "
+            "the images. Wrap the network in a module that supplies the others."
+        )
+    returned = next(node for node in graph.nodes if node.op == "output").args[0]
+    if not isinstance(returned, fx.Node):
+        raise ConversionError(
+            f"{name}: returns {type(returned).__name__.removeprefix('immutable_')}; expected one tensor, the logits. "
+            "Wrap the network in a module that returns only them."
+        )
+
+
+_DROPOUTS: dict[Any, type[nn.Module]] = {
+    F.dropout: nn.Dropout,
+    torch.dropout: nn.Dropout,
+    F.dropout1d: nn.Dropout1d,
+    F.dropout2d: nn.Dropout2d,
+    F.dropout3d: nn.Dropout3d,
+    F.alpha_dropout: nn.AlphaDropout,
+    F.feature_alpha_dropout: nn.FeatureAlphaDropout,
+}
+
+
 def _dropout_as_module(graph_module: fx.GraphModule) -> None:
     for node in list(graph_module.graph.nodes):
-        if node.op == "call_function" and node.target in (F.dropout, torch.dropout):
+        if node.op == "call_function" and node.target in _DROPOUTS:
             p = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
-            replace_call(graph_module, node, free_path(graph_module, node.name), nn.Dropout(float(p)))
+            replace_call(graph_module, node, free_path(graph_module, node.name), _DROPOUTS[node.target](p))
     graph_module.recompile()
 
 
@@ -86,12 +128,19 @@ def path_of(node: fx.Node) -> str:
 
 def free_path(graph_module: fx.GraphModule, path: str) -> str:
     """The path itself if no submodule has it, else with the first free number: `act`, `act_2`, `act_3`..."""
-    taken = {name for name, _ in graph_module.named_modules()}
     number, candidate = 1, path
-    while candidate in taken:
+    while _exists(graph_module, candidate):
         number += 1
         candidate = f"{path}_{number}"
     return candidate
+
+
+def _exists(module: nn.Module, path: str) -> bool:
+    head, _, rest = path.partition(".")
+    if not hasattr(module, head):
+        return False
+    part = getattr(module, head)
+    return not rest or not isinstance(part, nn.Module) or _exists(part, rest)
 
 
 def replace_call(graph_module: fx.GraphModule, node: fx.Node, path: str, module: nn.Module) -> fx.Node:

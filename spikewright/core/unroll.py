@@ -34,14 +34,15 @@ def bptt(neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:
 def checkpointed(steps: int) -> Unroll:
     """An unroll that keeps the state only every `steps` steps and computes the rest again in the backward pass.
 
-    Spikes, state and gradients equal `bptt`; memory for the inner steps falls by about T / steps.
+    Spikes, state and gradients equal `bptt`. T / steps states are kept instead of T, and what the backward pass
+    needs of `steps` steps at a time; the input is kept whole.
 
     Args:
         steps: time steps per segment, at least 1.
 
     Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
     """
-    if steps < 1:
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ArgumentError(sentence("checkpointed.steps", repr(steps), "a whole number of at least 1"))
 
     def run(neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:

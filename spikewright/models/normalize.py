@@ -25,7 +25,11 @@ class Normalize(nn.Module):
         super().__init__()
         if len(mean) != len(std) or not len(mean) or min(std) <= 0:
             raise ArgumentError(
-                sentence("Normalize", f"mean {tuple(mean)}, std {tuple(std)}", "one mean and one std above 0 per channel")
+                sentence(
+                    "Normalize",
+                    f"mean {tuple(mean)}, std {tuple(std)}",
+                    "one mean and one std above 0 per channel",
+                )
             )
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))

@@ -120,9 +120,7 @@ def resnet18(
 
     Source: He et al. 2016, CVPR 2016, table 1.
     """
-    return ResNet(
-        (2, 2, 2, 2), (64, 128, 256, 512), classes, activation, stem(len(mean), 64, activation), mean, std
-    )
+    return ResNet((2, 2, 2, 2), (64, 128, 256, 512), classes, activation, stem(len(mean), 64, activation), mean, std)
 
 
 def resnet34(
@@ -137,6 +135,4 @@ def resnet34(
 
     Source: He et al. 2016, CVPR 2016, table 1.
     """
-    return ResNet(
-        (3, 4, 6, 3), (64, 128, 256, 512), classes, activation, stem(len(mean), 64, activation), mean, std
-    )
+    return ResNet((3, 4, 6, 3), (64, 128, 256, 512), classes, activation, stem(len(mean), 64, activation), mean, std)

@@ -1,3 +1,13 @@
 """One neuron per file: state, pure step, module."""
 
+from ..core.neuron import Neuron
+from ..core.registry import collect
+from .alif import ALIF as ALIF
+from .cuba_lif import CubaLIF as CubaLIF
 from .if_ import IF as IF
+from .li import LI as LI
+from .lif import LIF as LIF
+from .plif import PLIF as PLIF
+from .signed_if import SignedIF as SignedIF
+
+NEURONS = collect(globals(), Neuron)

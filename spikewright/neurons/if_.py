@@ -1,4 +1,4 @@
-"""IF: integrate-and-fire neuron without leak, with a start potential and an optional mask of silenced outputs."""
+"""IF: integrate-and-fire neuron without leak, with a start potential and an optional output mask."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def if_step(
     Returns:
         The state after the reset, and the spikes, 0 or 1, [N, *F].
 
-    Source: Bu et al. 2022, "Optimized Potential Initialization for Low-Latency Spiking Neural Networks", AAAI 2022,
-        arXiv 2202.01440, charge, fire and soft reset with equality firing.
+    Source: Bu et al. 2022, "Optimized Potential Initialization for Low-Latency Spiking Neural Networks", AAAI
+        2022, arXiv 2202.01440, charge, fire and soft reset with equality firing.
 
     Example:
         >>> from spikewright.core import ATan
@@ -62,12 +62,15 @@ def if_step(
 class IF(Neuron):
     """Integrate-and-fire neuron.
 
+    In NIR, with an input that is constant during a step of length dt: r = 1 / dt. NIR resets to zero
+    (`to_zero`); it knows neither a reset by subtraction, nor a start potential, nor a mask.
+
     Args:
         v_threshold: threshold above 0, number or tensor broadcastable to [N, *F].
-        start: membrane potential before the first step, in units of the threshold (0.5 is half of it); number or
-            tensor broadcastable to [N, *F]; may lie outside 0..1.
+        start: membrane potential before the first step, in units of the threshold (0.5 is half of it); number
+            or tensor broadcastable to [N, *F]; may lie outside 0..1.
         mask: 1 where a neuron may fire, 0 where it is silenced; tensor broadcastable to [N, *F], or None.
-        amplitude, spike, reset, learn: see `Neuron`; "v_threshold" and "amplitude" can be learnt.
+        amplitude, spike, reset, learn: see `Neuron`; "v_threshold", "start" and "amplitude" can be learnt.
 
     Example:
         >>> IF(v_threshold=2.0, start=0.5).over_time(torch.ones(2, 1, 1)).flatten()
@@ -75,6 +78,9 @@ class IF(Neuron):
     """
 
     mask: Tensor | None
+    v_threshold: Tensor
+    start: Tensor
+    learnable = ("amplitude", "v_threshold", "start")
 
     def __init__(
         self,
@@ -105,5 +111,5 @@ class IF(Neuron):
             v_threshold=self.v_threshold.to(x.dtype),
             spike=self.spike,
             reset=self.reset,
-            mask=self.mask,
+            mask=None if self.mask is None else self.mask.to(x.dtype),
         )

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError
 
 FORMAT = "spikewright 1"
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""First bytes of what `torch.save` and `pickle.dump` write."""
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -29,6 +31,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, An
     Raises:
         CheckpointError: if the file cannot be written (no space, no permission).
     """
+    path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
@@ -49,14 +52,18 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read tensors and description. Never runs code from the file.
 
     Raises:
-        CheckpointError: if the file is missing, truncated, a pickle, or not written by `save`.
+        CheckpointError: if the file is missing, unreadable, truncated, a pickle, or no safetensors file.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: there is no such file. Give the path of a .safetensors file.")
-    with path.open("rb") as file:
-        head = file.read(4)
-    if head[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path}: cannot be read ({error}). Check the permissions.") from error
+    # a safetensors file begins with a length of 8 bytes, any of which may look like a pickle's, and then a brace
+    if head[8:] != b"{" and head.startswith(_PICKLES):
         raise CheckpointError(
             f"checkpoint {path}: this is a pickle (torch.save), which can run code when it is read; expected "
             "safetensors. Load it yourself with torch.load(..., weights_only=True) and save its state_dict with "
@@ -113,5 +120,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], who: str) -> None:
         )
     bad = [name for name, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if bad:
-        raise CheckpointError(f"{who}: {bad[0]} holds NaN or infinite values. Use another copy or an earlier checkpoint.")
+        raise CheckpointError(
+            f"{who}: {bad[0]} holds NaN or infinite values. Use another copy or an earlier checkpoint."
+        )
     model.load_state_dict(dict(tensors))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..coding.encode import repeat
 from ..core.carry import carry_state
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
+from ..core.input_error import readable_input
 from ..core.spiking import Spiking
 from ..report.table import Column, Table
 
@@ -29,12 +30,14 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
         fabric: sums over its processes when given.
 
     Raises:
-        DataError: if there is no sample, or a label is no class of the model.
+        DataError: if there is no sample, an image holds NaN, or a label is no class of the model.
+        ShapeError: if images and labels differ in number, or the model cannot take the images.
     """
     counts = torch.zeros(2, dtype=torch.float64)
     with _evaluating(model):
-        for x, y in batches:
-            logits = model(x.to(_device(model)))
+        for x, y in _checked("accuracy", batches):
+            with readable_input("accuracy", x):
+                logits = model(x.to(_device(model)))
             check_labels(y, logits.shape[-1])
             counts += torch.tensor([float((logits.argmax(1).cpu() == y.cpu()).sum()), len(y)], dtype=torch.float64)
     counts = _sum_over_processes(counts, fabric)
@@ -78,8 +81,17 @@ class AccuracyOverTime:
         """One row per number of steps: accuracy with its 95 % interval, and agreement with the source network.
 
         Args:
-            at: which numbers of steps; all if not given.
+            at: which numbers of steps, each in 1..T; all if not given.
+
+        Raises:
+            ArgumentError: if a number of steps is outside 1..T.
         """
+        steps = range(1, len(self.correct) + 1)
+        outside = [t for t in at or () if t not in steps]
+        if outside:
+            raise ArgumentError(
+                sentence("AccuracyOverTime.table at", repr(outside[0]), f"1..{len(self.correct)} steps")
+            )
         columns = (
             Column("T", "steps"),
             Column("accuracy", "%", 2),
@@ -94,9 +106,11 @@ class AccuracyOverTime:
                 *wilson(self.correct[t - 1], self.samples),
                 self.agreeing[t - 1] / self.samples if self.agreeing else None,
             )
-            for t in (at or range(1, len(self.correct) + 1))
+            for t in at or steps
         )
-        source = "" if self.source_accuracy is None else f" The source network reaches {100 * self.source_accuracy:.2f} %."
+        source = (
+            "" if self.source_accuracy is None else f" The source network reaches {100 * self.source_accuracy:.2f} %."
+        )
         return Table("Accuracy over time", columns, rows, caption=f"{self.samples} samples.{source}")
 
 
@@ -142,23 +156,20 @@ def accuracy_over_time(
     Raises:
         ArgumentError: if T < 1.
         DataError: if there is no sample, an image holds NaN, or a label is no class of the model.
-        ShapeError: if images and labels differ in number.
+        ShapeError: if images and labels differ in number, or the model cannot take the images.
     """
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise ArgumentError(sentence("accuracy_over_time.timesteps", repr(timesteps), "a whole number of at least 1"))
     counts = torch.zeros(2 * timesteps + 2, dtype=torch.float64)
     with _evaluating(model), _evaluating(source):
-        for x, y in batches:
-            if len(x) != len(y):
-                raise ShapeError(sentence("accuracy_over_time", f"{len(x)} images and {len(y)} labels", "as many of each"))
-            if not torch.isfinite(x).all():
-                raise DataError(sentence("accuracy_over_time", "NaN or infinite values in an image batch", "finite images"))
+        for x, y in _checked("accuracy_over_time", batches):
             x, y = x.to(_device(model)), y.to(_device(model))
-            classes = _classes_over_time(model, encode(x, timesteps), max(1, rows // len(x)))
+            with readable_input("accuracy_over_time", x):
+                classes = _classes_over_time(model, encode(x, timesteps), max(1, rows // len(x)))
+                expected = None if source is None else source(x).argmax(-1)
             check_labels(y, classes.logits)
             counts[:timesteps] += (classes.picked == y).sum(1).cpu()
-            if source is not None:
-                expected = source(x).argmax(-1)
+            if expected is not None:
                 counts[timesteps : 2 * timesteps] += (classes.picked == expected).sum(1).cpu()
                 counts[-2] += float((expected == y).sum())
             counts[-1] += len(y)
@@ -167,7 +178,9 @@ def accuracy_over_time(
     if not numbers[-1]:
         raise DataError("accuracy_over_time: got no sample; expected at least one batch. Check the data and the split.")
     agreeing = tuple(numbers[timesteps:-2]) if source is not None else ()
-    return AccuracyOverTime(numbers[-1], tuple(numbers[:timesteps]), agreeing, numbers[-2] if source is not None else None)
+    return AccuracyOverTime(
+        numbers[-1], tuple(numbers[:timesteps]), agreeing, numbers[-2] if source is not None else None
+    )
 
 
 @dataclass(frozen=True)
@@ -177,20 +190,37 @@ class _Classes:
 
 
 def _classes_over_time(model: Spiking, xs: Tensor, chunk: int) -> _Classes:
-    total, picked = None, []
+    total, picked = torch.zeros(()), []
     with carry_state(model):
         for part in xs.split(chunk):
-            out = model(part).cumsum(0)
-            total = out if total is None else out + total[-1]
-            picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
-    return _Classes(torch.cat(picked), total.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
+            for logits in model(part):  # added one by one, so that no bit depends on the chunks
+                total = total.to(logits) + logits
+                picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
+    return _Classes(torch.stack(picked), total.shape[-1])
+
+
+def _checked(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches that hold something, each of finite images [N, ...] and as many labels [N]."""
+    for x, y in batches:
+        if y.shape != (len(x),):
+            met = f"{len(x)} images and labels of shape {list(y.shape)}"
+            raise ShapeError(sentence(who, met, "as many labels as images, [N]"))
+        if not torch.isfinite(x).all():
+            raise DataError(sentence(who, "NaN or infinite values in an image batch", "finite images"))
+        if len(x):
+            yield x, y
 
 
 def check_labels(y: Tensor, classes: int) -> None:
     """Raise DataError unless every label is one of 0..classes-1."""
     if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < classes):
         raise DataError(
-            sentence("labels", f"values {int(y.min())}..{int(y.max())}", f"0..{classes - 1}", "Check that the data set and the network fit")
+            sentence(
+                "labels",
+                f"values {int(y.min())}..{int(y.max())}",
+                f"0..{classes - 1}",
+                "Check that the data set and the network fit",
+            )
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +57,8 @@ class FitConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ArgumentError(sentence("FitConfig.epochs", repr(self.epochs), "a whole number of at least 1"))
+        if self.seed < 0:
+            raise ArgumentError(sentence("FitConfig.seed", repr(self.seed), "a whole number of at least 0"))
         if not 0 <= self.ema_decay < 1:
             raise ArgumentError(sentence("FitConfig.ema_decay", repr(self.ema_decay), "a number in 0..1, below 1"))
         if self.clip_norm < 0 or self.warmup_epochs < 0 or self.checkpoint_steps < 1:
@@ -121,25 +123,28 @@ def fit(
     net, optimizer = fabric.setup(model, config.optimizer.build(model.parameters()))
     ema = copy.deepcopy(model).requires_grad_(False) if config.ema_decay else None
     checkpoint = None if folder is None else Path(folder) / "checkpoint.safetensors"
+    identity = _identity(config, len(train_batches))
     progress, started = Progress(), time.monotonic()
     if checkpoint is not None and checkpoint.exists():
-        progress = _resume(checkpoint, config, model, ema, optimizer)
+        progress = _resume(checkpoint, identity, model, ema, optimizer)
         started -= progress.seconds
     deadline = time.monotonic() + 60 * minutes
     steps, warmup = config.epochs * len(train_batches), round(config.warmup_epochs * len(train_batches))
 
+    def rate(batch: int) -> float:
+        step = progress.epoch * len(train_batches) + batch
+        return config.optimizer.lr * cosine(step, steps, warmup=warmup)
+
     def keep() -> None:
         progress.seconds = time.monotonic() - started
         if checkpoint is not None and fabric.is_global_zero:
-            _keep(checkpoint, config, model, ema, optimizer, progress)
+            _keep(checkpoint, identity, model, ema, optimizer, progress)
         fabric.barrier()
 
     while progress.epoch < config.epochs:
         net.train()
-        lr = 0.0
         for x, y in train_batches.iterate(progress.epoch, progress.batch):
-            step = progress.epoch * len(train_batches) + progress.batch
-            lr = config.optimizer.lr * cosine(step, steps, warmup=warmup)
+            lr = rate(progress.batch)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             batch = fabric.to_device((x, y))
@@ -167,9 +172,10 @@ def fit(
                 keep()
             if late:
                 return progress.history
-        row = {"epoch": progress.epoch + 1, "lr": lr} | _means(progress, fabric)
+        row = {"epoch": progress.epoch + 1, "lr": rate(len(train_batches) - 1)} | _means(progress, fabric)
         if eval_batches is not None:
-            row["eval_accuracy"] = accuracy(ema or model, eval_batches.iterate(0), fabric=fabric)
+            judged = model if ema is None else ema
+            row["eval_accuracy"] = accuracy(judged, eval_batches.iterate(0), fabric=fabric)
         row["seconds"] = time.monotonic() - started
         progress.history.append(row)
         log(**row)
@@ -196,13 +202,12 @@ def _average(ema: nn.Module, model: nn.Module, decay: float) -> None:
             mean.copy_(value)
 
 
-def _identity(config: FitConfig) -> dict[str, Any]:
-    from dataclasses import asdict
+def _identity(config: FitConfig, batches: int) -> dict[str, Any]:
+    optimizer = type(config.optimizer).__name__ + str(asdict(config.optimizer))
+    return asdict(config) | {"optimizer": optimizer, "batches per epoch": batches}
 
-    return asdict(config) | {"optimizer": type(config.optimizer).__name__ + str(asdict(config.optimizer))}
 
-
-def _keep(path, config, model, ema, optimizer, progress: Progress) -> None:
+def _keep(path: Path, identity: dict[str, Any], model, ema, optimizer, progress: Progress) -> None:
     """Write everything that a later `_resume` needs."""
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in model.state_dict().items()}
@@ -216,22 +221,25 @@ def _keep(path, config, model, ema, optimizer, progress: Progress) -> None:
             elif value is not None:
                 numbers[f"{index}.{name}"] = value
     tensors["random"] = torch.get_rng_state()
-    save(path, tensors, {"config": _identity(config), "progress": vars(progress), "optimizer": numbers})
+    save(path, tensors, {"config": identity, "progress": vars(progress), "optimizer": numbers})
 
 
-def _resume(path: Path, config: FitConfig, model, ema, optimizer) -> Progress:
+def _resume(path: Path, identity: dict[str, Any], model, ema, optimizer) -> Progress:
     """Fill model, average, optimiser and random state from a checkpoint and return where the run stood."""
     tensors, description = load(path)
     try:
         saved, numbers = description["config"], description["optimizer"]
         progress, random = Progress(**description["progress"]), tensors.pop("random")
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"checkpoint {path}: holds no training state ({error}). Start anew in an empty folder.") from error
-    differing = [name for name, value in _identity(config).items() if saved.get(name) != value]
+        raise CheckpointError(
+            f"checkpoint {path}: holds no training state ({error}). Start anew in an empty folder."
+        ) from error
+    saved = {"batches per epoch": identity["batches per epoch"]} | saved  # older checkpoints do not hold it
+    differing = [name for name, value in identity.items() if saved.get(name) != value]
     if differing:
         raise CheckpointError(
-            f"checkpoint {path}: was written with another {' and '.join(differing)}; expected the same config. "
-            "Use the run's own config, or an empty folder to start anew."
+            f"checkpoint {path}: was written with another {' and '.join(differing)}; expected the same config and "
+            "data. Use the run's own, or an empty folder to start anew."
         )
 
     def part(prefix: str) -> dict[str, Tensor]:

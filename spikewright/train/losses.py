@@ -9,6 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from ..core.errors import ArgumentError, sentence
+from ..core.input_error import readable_input
+from .evaluate import check_labels
+
 Batch = tuple[Tensor, Tensor]
 Result = tuple[Tensor, dict[str, Tensor]]
 
@@ -47,11 +51,19 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
 
     Args:
         label_smoothing: share of the label spread over all classes, 0..1.
+
+    Raises:
+        ArgumentError: if label_smoothing is outside 0..1. When called, DataError for a label that is no class of the
+            model, and ShapeError for a batch that the model cannot take.
     """
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(sentence("cross_entropy.label_smoothing", repr(label_smoothing), "a number in 0..1"))
 
     def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
         x, y = batch
-        logits = model(x)
+        with readable_input("cross_entropy", x):
+            logits = model(x)
+        check_labels(y, logits.shape[-1])
         value = F.cross_entropy(logits, y, label_smoothing=label_smoothing)
         hits = (logits.detach().argmax(1) == y).float().mean()
         return value, {"loss": value.detach(), "accuracy": hits}

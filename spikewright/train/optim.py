@@ -58,9 +58,7 @@ class AdamW(Optimizer):
     beta2: float = 0.999
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            parameters, self.lr, betas=(self.beta1, self.beta2), weight_decay=self.weight_decay
-        )
+        return torch.optim.AdamW(parameters, self.lr, betas=(self.beta1, self.beta2), weight_decay=self.weight_decay)
 
 
 def cosine(step: int, steps: int, *, warmup: int = 0) -> float:

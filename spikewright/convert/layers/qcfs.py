@@ -26,8 +26,8 @@ class GradientOrder:
 
 floor_then_clamp = GradientOrder(
     "floor_then_clamp",
-    lambda z, v_threshold, levels: (
-        (z >= -v_threshold / (2 * levels)).logical_and_(z < v_threshold + v_threshold / (2 * levels))
+    lambda z, v_threshold, levels: (z >= -v_threshold / (2 * levels)).logical_and_(
+        z < v_threshold + v_threshold / (2 * levels)
     ),
 )
 """clip(floor(.)): gradient for -1/(2L) <= z/threshold < 1 + 1/(2L). The authors' first code, SRP and COS."""
@@ -50,8 +50,9 @@ def qcfs(z: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
         >>> qcfs(torch.tensor([-1.0, 0.125, 0.3, 9.0]), torch.tensor(1.0), 4)
         tensor([0.0000, 0.2500, 0.2500, 1.0000])
     """
-    step = v_threshold / levels
-    return z.div(step).add_(0.5).floor_().clamp_(0, levels).mul_(step)
+    # each product is made before its division, so that ties stay ties, and the top level the threshold, for every L
+    rounded = z.mul(levels).div_(v_threshold).add_(0.5).floor_()
+    return rounded.clamp_(0, levels).mul_(v_threshold).div_(levels)
 
 
 class _QCFS(torch.autograd.Function):
@@ -98,9 +99,7 @@ class QCFSActivation(nn.Module):
         tensor([0.2500, 0.2500])
     """
 
-    def __init__(
-        self, *, levels: int, v_threshold: float = 8.0, order: GradientOrder = floor_then_clamp
-    ) -> None:
+    def __init__(self, *, levels: int, v_threshold: float = 8.0, order: GradientOrder = floor_then_clamp) -> None:
         super().__init__()
         if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
             raise ArgumentError(sentence("QCFSActivation.levels", repr(levels), "a whole number of at least 1"))

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...core.errors import ArgumentError, sentence
 from ...neurons.if_ import IF
 from ..layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
-from ..operations import Site, is_max_pool, is_qcfs, is_relu
+from ..operations import Site, is_qcfs, is_relu
 from ..recipe import Recipe
 from ..rules import Rule, max_pool_to_average
 

@@ -1,0 +1,40 @@
+"""readable_input(who, x): a network that cannot take a batch says what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from .errors import ShapeError, SpikewrightError
+
+
+@contextmanager
+def readable_input(who: str, x: Tensor) -> Iterator[None]:
+    """Within the block, a torch error about a wrong shape or dtype becomes a ShapeError that names those of x.
+
+    Args:
+        who: what runs the network.
+        x: the batch that it is given.
+
+    Raises:
+        ShapeError: if the block raises RuntimeError, ValueError or IndexError; memory errors pass unchanged.
+
+    Example:
+        >>> with readable_input("accuracy", torch.zeros(2, 3)):
+        ...     torch.nn.Linear(4, 1)(torch.zeros(2, 3))
+        Traceback (most recent call last):
+        spikewright.core.errors.ShapeError: accuracy: the network cannot take a batch of shape [2, 3] in ...
+    """
+    try:
+        yield
+    except (SpikewrightError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise ShapeError(
+            f"{who}: the network cannot take a batch of shape {list(x.shape)} in {x.dtype} ({reason}). Give it the "
+            "channels, size and dtype that it was made for."
+        ) from error
