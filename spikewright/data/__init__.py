@@ -1,0 +1,54 @@
+"""Datasets, batches and augmentation: one dataset per file, each with a SPEC and a load()."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from ..core.registry import pick
+from . import cifar10 as cifar10
+from . import cifar100 as cifar100
+from . import fashion_mnist as fashion_mnist
+from . import imagenet as imagenet
+from . import mnist as mnist
+from . import synthetic as synthetic
+from .augment import AutoAugment as AutoAugment
+from .augment import Compose as Compose
+from .augment import Cutout as Cutout
+from .augment import HorizontalFlip as HorizontalFlip
+from .augment import RandomCrop as RandomCrop
+from .augment import cifar_augment as cifar_augment
+from .batches import Batches as Batches
+from .fetch import fetch_dataset as fetch_dataset
+from .folder import FolderImages as FolderImages
+from .folder import load_folder as load_folder
+from .images import ImageDataset as ImageDataset
+from .images import ImageSource as ImageSource
+from .root import data_root as data_root
+from .spec import DatasetSpec as DatasetSpec
+from .spec import RemoteFile as RemoteFile
+
+DATASETS: dict[str, ModuleType] = {
+    module.SPEC.name: module
+    for _, module in sorted(globals().items())
+    if isinstance(module, ModuleType) and isinstance(getattr(module, "SPEC", None), DatasetSpec)
+}
+
+
+def load_dataset(name: str, root: Path | None = None, split: str = "train") -> ImageDataset | FolderImages:
+    """Load one split of a dataset by its name.
+
+    Args:
+        name: one of `DATASETS`, whatever the case.
+        root: folder that holds datasets; None: see `data_root`.
+        split: one of the splits of its SPEC.
+
+    Raises:
+        ConfigError: the name is unknown; lists those that are.
+        DataError: the split is unknown, files are missing or broken, or a label is out of range.
+
+    Example:
+        >>> len(load_dataset("synthetic", split="test"))
+        200
+    """
+    return pick(DATASETS, name, "dataset").load(root, split)
