@@ -1,0 +1,26 @@
+"""Every picture a report can hold, by the name under which its JSON asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spikewright.report.plots import accuracy_over_time as accuracy_over_time
+from spikewright.report.plots import density_per_layer as density_per_layer
+from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
+from spikewright.report.plots import layer_error as layer_error
+from spikewright.report.plots import learning_curve as learning_curve
+from spikewright.report.plots import membrane_histogram as membrane_histogram
+from spikewright.report.plots import raster as raster
+
+_KINDS = (
+    accuracy_over_time,
+    density_per_layer,
+    energy_against_accuracy,
+    layer_error,
+    learning_curve,
+    membrane_histogram,
+    raster,
+)
+
+PLOTS: dict[str, Callable[..., Any]] = {kind.__name__.rpartition(".")[2]: kind.draw for kind in _KINDS}
