@@ -1,0 +1,34 @@
+"""What a network does and what that costs: spikes, synaptic operations, multiply-accumulates, energy."""
+
+from .convention import Convention as Convention
+from .convention import analog_each_step as analog_each_step
+from .convention import analog_once as analog_once
+from .costs import COST_TABLES as COST_TABLES
+from .costs import FLOAT32_45NM as FLOAT32_45NM
+from .costs import INT8_45NM as INT8_45NM
+from .costs import INT8_INT32_45NM as INT8_INT32_45NM
+from .costs import INT32_45NM as INT32_45NM
+from .costs import LOIHI as LOIHI
+from .costs import TRUENORTH as TRUENORTH
+from .costs import CostTable as CostTable
+from .energy import Energy as Energy
+from .energy import EnergyOverTime as EnergyOverTime
+from .energy import Part as Part
+from .energy import energy_over_time as energy_over_time
+from .energy import estimate as estimate
+from .memory import DRAM as DRAM
+from .memory import MEMORY_TABLES as MEMORY_TABLES
+from .memory import SRAM_1MB as SRAM_1MB
+from .memory import SRAM_8KB as SRAM_8KB
+from .memory import SRAM_32KB as SRAM_32KB
+from .memory import MemoryTable as MemoryTable
+from .memory import WeightReads as WeightReads
+from .memory import weight_reads as weight_reads
+from .operations import count_macs as count_macs
+from .operations import count_operations as count_operations
+from .spikes import LayerSpikes as LayerSpikes
+from .spikes import SpikeCounts as SpikeCounts
+from .spikes import count_spikes as count_spikes
+from .tally import LayerOperations as LayerOperations
+from .tally import Operations as Operations
+from .tally import Totals as Totals

@@ -1,0 +1,95 @@
+"""Exact fan-out of convolutions: how many outputs each input position reaches, borders and strides included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def convolved(
+    size: int, kernel: int, *, stride: int, padding: tuple[int, int], dilation: int, mode: str = "zeros"
+) -> NDArray[np.int64]:
+    """How many outputs of a convolution each input of one axis reaches.
+
+    Output o and tap k read input o * stride - padding + k * dilation; taps that fall on zero padding read nothing.
+    Padding that repeats inputs gives those inputs more outputs.
+
+    Args:
+        size: inputs along the axis.
+        kernel, stride, dilation: as in the convolution.
+        padding: before and after.
+        mode: "zeros", "reflect", "replicate" or "circular".
+
+    Returns:
+        One count per input; their sum is the number of taps that read an input.
+
+    Example:
+        >>> convolved(4, 3, stride=2, padding=(1, 1), dilation=1)
+        array([1, 2, 1, 1])
+    """
+    positions = np.arange(size)
+    if mode in _PAD_MODES:
+        positions = np.pad(positions, padding, mode=_PAD_MODES[mode])  # pyright: ignore[reportCallIssue, reportArgumentType]
+    else:
+        positions = np.pad(positions, padding, constant_values=-1)
+    outputs = (len(positions) - dilation * (kernel - 1) - 1) // stride + 1
+    read = positions[np.arange(outputs)[:, None] * stride + np.arange(kernel)[None, :] * dilation]
+    return np.bincount(read[read >= 0], minlength=size).astype(np.int64)
+
+
+def transposed(size: int, kernel: int, *, stride: int, padding: int, dilation: int, outputs: int) -> NDArray[np.int64]:
+    """How many outputs of a transposed convolution each input of one axis reaches.
+
+    Input i and tap k write output i * stride - padding + k * dilation, where that exists.
+
+    Example:
+        >>> transposed(2, 3, stride=2, padding=1, dilation=1, outputs=3)
+        array([2, 2])
+    """
+    written = np.arange(size)[:, None] * stride - padding + np.arange(kernel)[None, :] * dilation
+    return ((written >= 0) & (written < outputs)).sum(1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """Fan-out of a convolution: the product of a map per axis and the outputs per input channel.
+
+    Args:
+        channels: input channels.
+        per_channel: output channels that one input channel feeds.
+        axes: outputs reached per input position, one array per spatial axis.
+        dense: multiply-accumulates of one sample with padding taps counted as if they read an input.
+        weights: number of weights.
+    """
+
+    channels: int
+    per_channel: int
+    axes: tuple[NDArray[np.int64], ...]
+    dense: int
+    weights: int
+
+    @property
+    def exact(self) -> int:
+        """Multiply-accumulates of one sample with padding taps left out."""
+        return self.channels * self.per_channel * prod(int(axis.sum()) for axis in self.axes)
+
+    def operations(self, counts: Tensor) -> Tensor:
+        """Synaptic operations of each row: spikes [R, C, *S] -> [R], whole numbers in int64."""
+        spikes = counts.sum(1, dtype=torch.int64)
+        for axis in reversed(self.axes):
+            spikes = (spikes * torch.from_numpy(axis).to(spikes.device)).sum(-1)
+        return spikes * self.per_channel
+
+
+def on_each_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """A setting given once for all axes, or once for each."""
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * axes if len(values) == 1 else values

@@ -1,0 +1,168 @@
+"""A network run node by node, with the spikes on every wire counted and the cost of every operation added up."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ..core.errors import ArgumentError, ConversionError, sentence
+from ..core.temporal import Temporal, fold, unfold
+from ..core.trace import module_of, path_of, trace
+from . import passing, synapses
+from .units import emits_spikes, spikes_in
+from .wire import Call, Cost, Result, Wire, exchange, parts
+
+MODULES = {**passing.MODULES, **synapses.MODULES}
+FUNCTIONS = {**passing.FUNCTIONS, **synapses.FUNCTIONS}
+METHODS = {**passing.METHODS, **synapses.METHODS}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One operation that costs something, or one whose cost is not known (cost None).
+
+    Args:
+        site: where it stands; a name of its own for every call.
+        operation: class of the module, or name of the function or method.
+        spiking: whether spikes drive it.
+        static: whether its input is analog and the same at every step.
+        temporal: whether it is a neuron or another temporal layer.
+    """
+
+    site: str
+    operation: str
+    spiking: bool
+    static: bool
+    temporal: bool
+    cost: Cost | None
+
+
+def graph_of(network: nn.Module, leaves: Sequence[type[nn.Module]], who: str) -> fx.GraphModule:
+    """A copy of a network as a graph in `eval()`; a graph module is taken as it is.
+
+    Raises:
+        ArgumentError: while the network's states are carried.
+        ConversionError: if the network cannot be traced.
+    """
+    if any(getattr(part, "carry", None) is not None for part in network.modules()):
+        raise ArgumentError(
+            sentence(
+                who,
+                "a network inside carry_state",
+                "one that starts afresh",
+                "Count outside of the block; the count runs on a copy, which cannot move the carried states on",
+            )
+        )
+    if isinstance(network, fx.GraphModule):
+        return copy.deepcopy(network).eval()
+    if isinstance(network, Temporal):
+        network = nn.Sequential(network)  # the tracer looks inside its root, and a temporal layer has no inside
+    try:
+        return trace(network, leaves=tuple(leaves)).eval()
+    except ConversionError as error:
+        raise ConversionError(
+            f"{who}: operations are counted along the network's graph, and {error} "
+            "Spikes are counted without a graph: count_spikes(model, ...)."
+        ) from error
+
+
+class Walk(fx.Interpreter):
+    """Runs a graph on sequences and notes what every operation costs.
+
+    Args:
+        graph: a graph from `graph_of`.
+        free: classes of modules taken as activation functions, which cost nothing.
+    """
+
+    def __init__(self, graph: fx.GraphModule, free: Sequence[type[nn.Module]] = ()) -> None:
+        super().__init__(graph)
+        self.extra_traceback = False
+        self.free = tuple(free)
+
+    @torch.inference_mode()
+    def visits(self, xs: Tensor, amplitude: float | None) -> list[Visit]:
+        """Run a sequence [T, N, ...]; `amplitude` is what an input spike delivers, None for analog input."""
+        self.timesteps, self.row_count = xs.shape[0], xs.shape[0] * xs.shape[1]
+        self.names: Counter[str] = Counter()
+        self.noted: list[Visit] = []
+        counts = None if amplitude is None else spikes_in(xs, torch.tensor(amplitude, device=xs.device), "input")
+        static = counts is None and bool((xs == xs[:1]).all())
+        with told(self.module, self.timesteps):
+            self.run(Wire(fold(xs), None if counts is None else fold(counts), static))
+        return self.noted
+
+    def run_node(self, n: fx.Node) -> Any:
+        """One node: its value, the spikes on it, and a note of its cost."""
+        args, kwargs = self.fetch_args_kwargs_from_env(n)
+        wires = [part for part in parts((args, kwargs)) if isinstance(part, Wire)]
+        if not n.op.startswith("call_") or not wires:
+            return getattr(self, n.op)(n.target, args, kwargs)
+
+        def run(args: Any, kwargs: Any) -> Any:
+            return getattr(self, n.op)(n.target, args, kwargs)
+
+        out = run(*exchange((args, kwargs), lambda wire: wire.value))
+        if not any(isinstance(part, Tensor) for part in parts(out)):
+            return out
+        module = module_of(self.module, n)  # pyright: ignore[reportArgumentType]
+        call = Call(self._name(n), _operation(n, module), module, args, kwargs, out, run, self.row_count)
+        temporal = isinstance(module, Temporal)
+        result = self._temporal(call) if temporal else self._ordinary(n, call)
+        static = all(wire.static for wire in wires)
+        spiking = any(wire.counts is not None for wire in wires)
+        if result is None or result.cost is not None:
+            cost = None if result is None else result.cost
+            self.noted.append(Visit(call.site, call.operation, spiking, static, temporal, cost))
+        return Wire(out, None if result is None else result.counts, static and not temporal)
+
+    def _ordinary(self, node: fx.Node, call: Call) -> Result | None:
+        if isinstance(call.module, self.free):
+            return Result()
+        table: dict[Any, Any] = {"call_module": MODULES, "call_function": FUNCTIONS}.get(node.op, METHODS)
+        handler = table.get(type(call.module) if node.op == "call_module" else node.target)
+        first = next(parts((call.args, call.kwargs)))
+        if handler is None or (handler in _BY_FIRST and not isinstance(first, Wire)):
+            return None
+        return handler(call)
+
+    def _temporal(self, call: Call) -> Result:
+        synops = sum(call.per_row(wire.counts) for wire in call.wires if wire.counts is not None)
+        cost = Cost(synops=synops, updates=call.elements(call.out))
+        if call.module is None or not emits_spikes(call.module):
+            return Result(None, cost)
+        amplitude: Any = call.module.amplitude
+        return Result(fold(spikes_in(unfold(call.out, self.timesteps), amplitude, call.site)), cost)
+
+    def _name(self, node: fx.Node) -> str:
+        path = path_of(node)
+        self.names[path] += 1
+        return path if self.names[path] == 1 else f"{path}_{self.names[path]}"
+
+
+_BY_FIRST = (synapses.convolution, synapses.transposed_convolution, synapses.linear)
+
+
+def _operation(node: fx.Node, module: nn.Module | None) -> str:
+    if module is not None:
+        return type(module).__name__
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")
+
+
+@contextmanager
+def told(network: nn.Module, timesteps: int) -> Iterator[None]:
+    """Tell all temporal layers the number of time steps, within the block."""
+    layers = [part for part in network.modules() if isinstance(part, Temporal)]
+    try:
+        for layer in layers:
+            layer.timesteps = timesteps
+        yield
+    finally:
+        for layer in layers:
+            layer.timesteps = None
