@@ -1,0 +1,45 @@
+"""spikewright check MODEL: every operation of a network, whether it converts, and what to do if not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from ..convert.check import check
+from ..convert.recipe import Recipe
+from ..convert.recipes import OPI
+from ..core.config import parse
+from ..experiments.network import load_network
+from ..experiments.registries import REGISTRIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRun:
+    """What is checked.
+
+    Args:
+        model: embedded network, weights file, run folder, or file.py:function.
+        recipe: the conversion method.
+    """
+
+    model: str
+    recipe: Recipe = field(default_factory=OPI)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the table; exit status 1 if something is not handled."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--model", *argv]
+    config = parse(CheckRun, argv, REGISTRIES, prog="spikewright check MODEL")
+    result = check(load_network(config.model).model, config.recipe)
+    console = Console()
+    console.print(result.table().to_rich())
+    if result.convertible:
+        console.print(f"{config.model} converts with {result.recipe}.")
+        return 0
+    console.print(
+        f"{config.model} does not convert with {result.recipe}: {len(result.unhandled)} operations are not handled."
+    )
+    return 1

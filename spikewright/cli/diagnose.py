@@ -1,0 +1,20 @@
+"""spikewright diagnose: source and spiking network layer by layer, and the first layer that goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.config import to_json
+from ..experiments.conversion import ConvertRun, run_diagnosis, run_environment
+from ..experiments.registries import REGISTRIES
+from ..report import RunFolder
+from .show import show
+from .start import read_config
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare, print the table and the verdict, and write the report."""
+    config = read_config(argv, ConvertRun(), "diagnose")
+    folder = RunFolder.create(config.out, "diagnose", to_json(config, REGISTRIES), run_environment(config))
+    show(run_diagnosis(config, folder), folder)
+    return 0

@@ -1,0 +1,22 @@
+"""spikewright evaluate: judge a network that was converted earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.config import to_json
+from ..experiments.conversion import EvaluateRun, run_environment, run_evaluation
+from ..experiments.registries import REGISTRIES
+from ..report import RunFolder
+from .show import show
+from .start import read_config
+
+
+def main(argv: Sequence[str]) -> int:
+    """Judge, print the tables and where the report is."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--model", *argv]
+    config = read_config(argv, EvaluateRun, "evaluate")
+    folder = RunFolder.create(config.out, "evaluate", to_json(config, REGISTRIES), run_environment(config))
+    show(run_evaluation(config, folder), folder)
+    return 0

@@ -1,0 +1,66 @@
+"""spikewright list [--json]: every neuron, recipe, data set, model, experiment, with its source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from ..coding import ENCODERS, READOUTS
+from ..convert.recipes import RECIPES
+from ..core.errors import ConfigError
+from ..core.references import source_of, summary_of
+from ..core.registry import collect
+from ..core.surrogate import Surrogate
+from ..data import DATASETS
+from ..experiments import EXPERIMENTS
+from ..experiments.network import embedded
+from ..models import MODELS
+from ..neurons import NEURONS
+from ..report import Column, Table
+
+
+def catalogue() -> list[dict[str, str]]:
+    """Every part of the package that can be chosen by name: kind, name, what it is, source."""
+    from ..core import surrogate
+
+    kinds = {
+        "neuron": NEURONS,
+        "surrogate": collect(vars(surrogate), Surrogate),
+        "encoder": ENCODERS,
+        "readout": READOUTS,
+        "recipe": RECIPES,
+        "model": MODELS,
+        "experiment": EXPERIMENTS,
+    }
+    rows = [
+        {"kind": kind, "name": name, "what": summary_of(thing), "source": source_of(thing)}
+        for kind, registry in kinds.items()
+        for name, thing in registry.items()
+    ]
+    for name, module in DATASETS.items():
+        rows.append(
+            {
+                "kind": "dataset",
+                "name": name,
+                "what": summary_of(module),
+                "source": module.SPEC.citation,
+            }
+        )
+    rows += [{"kind": "network", "name": name, "what": "trained by this project", "source": ""} for name in embedded()]
+    return rows
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the catalogue as a table, or as JSON for programs."""
+    if list(argv) == ["--json"]:
+        print(json.dumps(catalogue(), indent=1))
+        return 0
+    if argv:
+        raise ConfigError(f"list: got {' '.join(argv)!r}; expected nothing or --json.")
+    columns, console, rows = (Column("name"), Column("what"), Column("source")), Console(), catalogue()
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        of_kind = tuple((row["name"], row["what"], row["source"]) for row in rows if row["kind"] == kind)
+        console.print(Table(f"{kind}s", columns, of_kind).to_rich())
+    return 0

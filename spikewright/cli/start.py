@@ -1,0 +1,66 @@
+"""Where a verb's config begins: an experiment, a JSON file, or its defaults; flags come on top."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ..core.config import from_json, parse
+from ..core.errors import ConfigError
+from ..core.registry import pick
+from ..experiments.registries import REGISTRIES
+
+C = TypeVar("C")
+
+
+def take(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
+    """The value of one flag, and the words without it.
+
+    Raises:
+        ConfigError: if the flag stands last, without a value.
+    """
+    words = list(argv)
+    for place, word in enumerate(words):
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2], words[:place] + words[place + 1 :]
+        if word == flag:
+            if place + 1 == len(words):
+                raise ConfigError(f"{flag}: got no value; expected one after it.")
+            return words[place + 1], words[:place] + words[place + 2 :]
+    return None, words
+
+
+def read_config(
+    argv: Sequence[str], default: C | type[C], verb: str, experiments: Mapping[str, Callable[[], C]] | None = None
+) -> C:
+    """A verb's config: `--experiment NAME` or `--config FILE` to begin with, then the flags.
+
+    Raises:
+        ConfigError: for an unknown experiment, a file that is no config, or a flag that does not fit.
+    """
+    start: C | type[C] = default
+    if experiments is not None:
+        name, argv = take(argv, "--experiment")
+        if name is not None:
+            start = pick(experiments, name, "--experiment")()
+    file, argv = take(argv, "--config")
+    if file is not None:
+        start = config_file(Path(file), start if isinstance(start, type) else type(start))
+    extra = "--experiment NAME and " if experiments is not None else ""
+    description = f"{extra}--config FILE choose where the values below begin."
+    return parse(start, argv, REGISTRIES, prog=f"spikewright {verb}", description=description)
+
+
+def config_file(path: Path, cls: type[C]) -> C:
+    """Read a config that a run folder holds.
+
+    Raises:
+        ConfigError: if the file is missing, no JSON, or no config of this kind.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--config {path}: cannot be read ({error}); expected a config.json.") from error
+    return from_json(cls, data, REGISTRIES)

@@ -1,0 +1,65 @@
+"""What a few neurons do for one image: a spike raster and membrane potentials, as data for figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..coding.encode import repeat
+from ..convert.recipe import Conversion
+from ..core.gradient import recording
+from ..core.neuron import Neuron
+from ..report import FigureSpec, Table, histogram_table
+
+
+@torch.inference_mode()
+def activity_figures(
+    conversion: Conversion, image: Tensor, timesteps: int, *, layers: int = 6, neurons: int = 24
+) -> tuple[Table, tuple[FigureSpec, FigureSpec]]:
+    """Run one image and show some layers, evenly spaced from first to last.
+
+    Args:
+        conversion: the converted network.
+        image: one image, [1, C, H, W].
+        timesteps: T.
+        layers: how many layers to show.
+        neurons: how many neurons of each, evenly spaced over the layer.
+
+    Returns:
+        The table of membrane potentials, and the figures: raster, membrane histograms.
+    """
+    with recording(conversion.model) as records:
+        conversion.model(repeat(image, timesteps))
+    by_neuron = {id(module): name for name, module in conversion.model.named_modules() if isinstance(module, Neuron)}
+    sites = list(conversion.neurons().items())
+    shown = [
+        sites[place]
+        for place in sorted(set(np.linspace(0, len(sites) - 1, min(layers, len(sites))).round().astype(int).tolist()))
+    ]
+    columns, borders, potentials, thresholds = [], [], {}, {}
+    for site, neuron in shown:
+        record = records[by_neuron[id(neuron)]]
+        flat = record.spikes[0].reshape(timesteps, -1)
+        places = np.linspace(0, flat.shape[1] - 1, min(neurons, flat.shape[1])).round().astype(int)
+        columns.append(flat[:, torch.as_tensor(places)].to(torch.int8).numpy())
+        borders.append([site, len(places)])
+        v_threshold = torch.as_tensor(neuron.get_buffer("v_threshold"))
+        potentials[site] = (record.states[0].v[-1] / v_threshold).flatten().numpy()
+        thresholds[site] = 1.0
+    table = histogram_table(potentials, v_threshold=thresholds, unit="thresholds")
+    raster = FigureSpec(
+        "raster",
+        "raster",
+        f"Spikes of {len(shown)} layers for the first image: {neurons} neurons of each, evenly spaced over the layer.",
+        arrays={"spikes": np.concatenate(columns, axis=1)},
+        options={"layers": borders},
+    )
+    histogram = FigureSpec(
+        "membranes",
+        "membrane_histogram",
+        f"Membrane potentials after {timesteps} steps for the first image, in units of the threshold. One below "
+        "0 or above the threshold is a neuron whose spike count is not the one its mean input asks for.",
+        table.title,
+    )
+    return table, (raster, histogram)

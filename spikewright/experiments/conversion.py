@@ -1,0 +1,146 @@
+"""ConvertRun: a conversion and its judgement as one frozen value; run_conversion() carries it out in a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..convert.driver import convert
+from ..convert.recipe import Recipe
+from ..convert.recipes import QCFS
+from ..core.config import to_json
+from ..core.errors import ArgumentError, sentence
+from ..core.seed import seed_all
+from ..data import load_dataset
+from ..data.batches import Batches
+from ..report import Report, RunFolder, environment
+from .judging import Judging, diagnose_first, judge, judgement_report, layer_figure
+from .network import load_conversion, load_network, save_conversion
+from .registries import REGISTRIES
+from .training import PACKAGES
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertRun:
+    """Conversion of a trained network, judged at every time step.
+
+    Args:
+        model: embedded network, weights file, run folder, or file.py:function for a network of your own.
+        recipe: the conversion method.
+        dataset: name of the data set.
+        calibration: split whose images set thresholds, for methods that measure.
+        calibration_images: how many of them, from the first on; none for all.
+        judging: what the result is judged on, and how.
+        seed: of every generator.
+        data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
+        out: folder of the run folders.
+    """
+
+    model: str = "cifar10_resnet20_qcfs_l4"
+    recipe: Recipe = field(default_factory=QCFS)
+    dataset: str = "cifar10"
+    calibration: str = "calibration"
+    calibration_images: int | None = None
+    judging: Judging = field(default_factory=Judging)
+    seed: int = 42
+    data: Path | None = None
+    out: Path = Path("runs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRun:
+    """Judgement of a network that was converted earlier.
+
+    Args:
+        model: snn.safetensors, or the run folder that holds it.
+        dataset: name of the data set.
+        judging: what it is judged on, and how.
+        seed: of every generator.
+        data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
+        out: folder of the run folders.
+    """
+
+    model: str
+    dataset: str = "cifar10"
+    judging: Judging = field(default_factory=Judging)
+    seed: int = 42
+    data: Path | None = None
+    out: Path = Path("runs")
+
+
+def calibration_batches(config: ConvertRun) -> Batches:
+    """The images that set thresholds.
+
+    Raises:
+        ArgumentError: if they are the split that the result is judged on.
+    """
+    if config.calibration == config.judging.split:
+        raise ArgumentError(
+            sentence(
+                "ConvertRun.calibration",
+                f"{config.calibration!r}, the split that is judged",
+                "another split",
+                "Calibrate on training images",
+            )
+        )
+    data = load_dataset(config.dataset, config.data, config.calibration)
+    return Batches(data if config.calibration_images is None else data.subset(config.calibration_images), 100)
+
+
+def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
+    """Convert, judge, and write the spiking network and the report into the run folder."""
+    seed_all(config.seed)
+    loaded = load_network(config.model)
+    needs_data = bool(config.recipe.statistics())
+    conversion = convert(loaded.model, config.recipe, calibration_batches(config) if needs_data else None)
+    images = load_dataset(config.dataset, config.data, config.judging.split)
+    judgement = judge(conversion, images, config.judging, log=folder.log)
+    name = f"{Path(config.model).stem} by {type(config.recipe).__name__}"
+    report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
+    about = {
+        "dataset": config.dataset,
+        "accuracy": judgement.over_time.accuracy[-1],
+        "timesteps": config.judging.timesteps,
+    }
+    save_conversion(folder.path / "snn.safetensors", loaded, conversion, about)
+    folder.write(report)
+    return report
+
+
+def run_diagnosis(config: ConvertRun, folder: RunFolder) -> Report:
+    """Convert and compare layer by layer; nothing else is judged."""
+    seed_all(config.seed)
+    loaded = load_network(config.model)
+    conversion = convert(
+        loaded.model, config.recipe, calibration_batches(config) if config.recipe.statistics() else None
+    )
+    images = load_dataset(config.dataset, config.data, config.judging.split)
+    found = diagnose_first(conversion, images, config.judging)
+    table = found.table()
+    report = Report(
+        f"Diagnosis of {Path(config.model).stem} by {type(config.recipe).__name__}",
+        found.verdict(),
+        to_json(config, REGISTRIES),
+        run_environment(config),
+        (table, conversion.table()),
+        (layer_figure(table, found.tolerance),),
+    )
+    folder.write(report)
+    return report
+
+
+def run_evaluation(config: EvaluateRun, folder: RunFolder) -> Report:
+    """Judge a converted network and write the report into the run folder."""
+    seed_all(config.seed)
+    _, conversion = load_conversion(config.model)
+    images = load_dataset(config.dataset, config.data, config.judging.split)
+    judgement = judge(conversion, images, config.judging, log=folder.log)
+    name = f"{Path(config.model).stem} by {type(conversion.recipe).__name__}"
+    report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
+    folder.write(report)
+    return report
+
+
+def run_environment(config: ConvertRun | EvaluateRun) -> dict:
+    """Versions, machine, commit, command, device and seed of a run."""
+    return environment(PACKAGES) | {"device": "cpu", "seed": config.seed}

@@ -1,0 +1,187 @@
+"""Networks by name or file: built, saved with what they are, and loaded again; converted ones too."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..convert.driver import convert, prepare
+from ..convert.recipe import Conversion, Recipe
+from ..core.config import from_json, to_json
+from ..core.errors import CheckpointError, ConfigError
+from ..core.registry import pick
+from ..models import MODELS
+from ..models.resnet import CIFAR_MEAN, CIFAR_STD
+from ..train.checkpoint import fill, load, save
+from .registries import REGISTRIES
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Networks trained by this project, one .safetensors file each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """An architecture of this package, as a method wants it trained.
+
+    Args:
+        architecture: name of a model, see `spikewright list`.
+        classes: number of classes.
+        mean, std: pixel scaling per channel, for pixels in [0, 1].
+        prepare: conversion method whose activations the network is trained with, or none for plain ReLU.
+    """
+
+    architecture: str = "resnet20"
+    classes: int = 10
+    mean: tuple[float, ...] = CIFAR_MEAN
+    std: tuple[float, ...] = CIFAR_STD
+    prepare: Recipe | None = None
+
+    def build(self) -> nn.Module:
+        """The network with fresh weights.
+
+        Raises:
+            ConfigError: if there is no such architecture.
+        """
+        model = pick(MODELS, self.architecture, "Network.architecture")(self.classes, mean=self.mean, std=self.std)
+        return model if self.prepare is None else prepare(model, self.prepare)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network with its weights.
+
+    Args:
+        name: how it was asked for.
+        model: the network, in `eval()`.
+        description: what its file says about it: network, and what its training recorded.
+    """
+
+    name: str
+    model: nn.Module
+    description: Mapping[str, Any]
+
+
+def save_network(path: Path, model: nn.Module, network: Network, about: Mapping[str, Any]) -> None:
+    """Write weights, architecture and what is to be known of them (experiment, data, accuracy...)."""
+    save(path, model.state_dict(), {"network": to_json(network, REGISTRIES), "about": dict(about)})
+
+
+def load_network(reference: str) -> Loaded:
+    """A trained network by any of its names.
+
+    Args:
+        reference: name of an embedded network, path of a weights file or of a run folder that holds
+            `model.safetensors`, or `file.py:function` for a function without arguments that returns a network of your
+            own (the file is run).
+
+    Raises:
+        CheckpointError: if there is no such network, or its file is broken or does not fit.
+        ConfigError: if the Python file or its function is missing.
+    """
+    if ".py:" in reference:
+        return Loaded(reference, _own(reference).eval(), {"python": reference})
+    path = network_file(reference)
+    tensors, description = load(path)
+    if "network" not in description:
+        raise CheckpointError(
+            f"checkpoint {path}: does not say which network it is for; expected a file written by spikewright. For "
+            "weights of your own give file.py:function, a function that builds the network and loads them."
+        )
+    model = from_json(Network, description["network"], REGISTRIES).build()
+    fill(
+        model,
+        {name: t for name, t in tensors.items() if not name.startswith("threshold:")},
+        f"checkpoint {path}",
+    )
+    return Loaded(reference, model.eval(), description)
+
+
+def network_file(reference: str) -> Path:
+    """The weights file that a name or path stands for.
+
+    Raises:
+        CheckpointError: if there is none, naming the embedded networks.
+    """
+    path = Path(reference).expanduser()
+    candidates = (
+        path,
+        path / "model.safetensors",
+        path / "snn.safetensors",
+        WEIGHTS / f"{reference}.safetensors",
+    )
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise CheckpointError(
+        f"model: there is no network {reference!r}; expected one of {', '.join(embedded()) or 'none embedded'}, a "
+        ".safetensors file, a run folder, or file.py:function."
+    )
+
+
+def embedded() -> list[str]:
+    """Names of the networks that come with the package."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
+def _own(reference: str) -> nn.Module:
+    file, _, function = reference.rpartition(":")
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"model: there is no file {path}; expected file.py:function.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)  # pyright: ignore[reportArgumentType]
+    spec.loader.exec_module(module)  # pyright: ignore[reportOptionalMemberAccess]
+    build = getattr(module, function, None)
+    if not callable(build):
+        raise ConfigError(
+            f"model: {path} has no function {function!r}; expected one without arguments that returns a network."
+        )
+    model = build()
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model: {function} in {path} returned {type(model).__name__}; expected a torch.nn.Module.")
+    return model
+
+
+def save_conversion(path: Path, loaded: Loaded, conversion: Conversion, about: Mapping[str, Any]) -> None:
+    """Write a converted network: the source's weights, the measured thresholds, and the recipe."""
+    tensors = dict(loaded.model.state_dict())
+    tensors |= {f"threshold:{site}": value for site, value in conversion.thresholds.items()}
+    description = {
+        **loaded.description,
+        "recipe": to_json(conversion.recipe, REGISTRIES) | {"type": type(conversion.recipe).__name__},
+    }
+    save(path, tensors, description | {"conversion": dict(about)})
+
+
+def load_conversion(reference: str) -> tuple[Loaded, Conversion]:
+    """A converted network that `save_conversion` wrote, with its source.
+
+    Raises:
+        CheckpointError: if there is no such file, it is broken, or it holds no converted network.
+    """
+    path = network_file(reference)
+    tensors, description = load(path)
+    if "recipe" not in description:
+        raise CheckpointError(
+            f"checkpoint {path}: holds an ordinary network, not a converted one; expected a file written by "
+            "`spikewright convert` (snn.safetensors)."
+        )
+    data = dict(description["recipe"])
+    recipe = from_json(pick(REGISTRIES[Recipe], data.pop("type"), "recipe"), data, REGISTRIES)
+    if "python" in description:
+        model = _own(description["python"]).eval()
+        fill(
+            model,
+            {name: t for name, t in tensors.items() if not name.startswith("threshold:")},
+            f"checkpoint {path}",
+        )
+        loaded = Loaded(reference, model, description)
+    else:
+        loaded = load_network(str(path))
+    thresholds = {name.removeprefix("threshold:"): t for name, t in tensors.items() if name.startswith("threshold:")}
+    return loaded, convert(loaded.model, recipe, thresholds=thresholds)

@@ -1,0 +1,22 @@
+"""What the names in configs and on the command line stand for, by type of field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..convert.layers.qcfs import GradientOrder, clamp_then_floor, floor_then_clamp
+from ..convert.recipe import Recipe
+from ..convert.recipes import RECIPES
+from ..convert.statistics import Groups, Maximum, Percentile, Statistic, per_channel, per_layer
+from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
+from ..data.autoaugment import AutoAugment
+from ..train.optim import SGD, AdamW, Optimizer
+
+REGISTRIES: dict[Any, dict[str, Any]] = {
+    Recipe: RECIPES,
+    Statistic: {"Percentile": Percentile, "Maximum": Maximum},
+    Groups: {"per_layer": per_layer, "per_channel": per_channel},
+    GradientOrder: {order.name: order for order in (floor_then_clamp, clamp_then_floor)},
+    Optimizer: {"SGD": SGD, "AdamW": AdamW},
+    Augmentation: {part.__name__: part for part in (RandomCrop, HorizontalFlip, AutoAugment, Cutout)},
+}

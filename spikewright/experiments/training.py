@@ -1,0 +1,156 @@
+"""TrainRun: a whole training as one frozen value; run_training() carries it out in a run folder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from ..core.config import to_json
+from ..core.errors import ArgumentError, sentence
+from ..core.seed import seed_all
+from ..data import load_dataset
+from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
+from ..data.batches import Batches
+from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
+from ..train.evaluate import accuracy
+from ..train.fit import FitConfig, fit
+from ..train.losses import cross_entropy
+from .network import Network, save_network
+from .registries import REGISTRIES
+
+PACKAGES = ("spikewright", "torch", "numpy", "lightning-fabric", "kornia", "safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRun:
+    """Training of an ordinary network, plain or with the activations of a conversion method.
+
+    Args:
+        name: name of the run.
+        network: what is trained.
+        dataset: name of the data set; its split "train" is trained on, "test" is only looked at.
+        images: number of training images, from the first on; none for all.
+        augment: random changes of the training images, in this order.
+        batch_size: images per update over all processes.
+        label_smoothing: share of each label spread over all classes.
+        fit: length, optimiser, seed.
+        device: where to compute.
+        precision: number format of the computation.
+        memory_format: order of tensors in memory; channels_last is faster for convolutions on most machines.
+        threads: threads of one process on the CPU; 0 for torch's own choice.
+        minutes: stop with a checkpoint after this time, to be gone on with later; none for no limit.
+        data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
+        out: folder of the run folders.
+    """
+
+    name: str = "train"
+    network: Network = field(default_factory=Network)
+    dataset: str = "cifar10"
+    images: int | None = None
+    augment: tuple[Augmentation, ...] = (RandomCrop(padding=4), HorizontalFlip())
+    batch_size: int = 128
+    label_smoothing: float = 0.0
+    fit: FitConfig = field(default_factory=FitConfig)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    memory_format: Literal["contiguous", "channels_last"] = "channels_last"
+    threads: int = 0
+    minutes: float | None = None
+    data: Path | None = None
+    out: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ArgumentError(
+                sentence("TrainRun.label_smoothing", repr(self.label_smoothing), "a number in 0..1, below 1")
+            )
+        if self.threads < 0:
+            raise ArgumentError(sentence("TrainRun.threads", repr(self.threads), "0 or a number of threads"))
+
+
+def run_training(config: TrainRun, folder: RunFolder) -> Report | None:
+    """Train, evaluate on the test split, and write weights and report into the run folder.
+
+    A folder that holds a checkpoint of the same config is gone on with.
+
+    Args:
+        config: the run.
+        folder: where everything is written.
+
+    Returns:
+        The report, or None if the time ran out first.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    seed_all(config.fit.seed)
+    fabric = Fabric(accelerator=config.device, precision=config.precision)
+    fabric.launch()
+    train, test = (
+        load_dataset(config.dataset, config.data, "train"),
+        load_dataset(config.dataset, config.data, "test"),
+    )
+    if config.images is not None:
+        train = train.subset(config.images)
+    rank, world_size = fabric.global_rank, fabric.world_size
+    train_batches = Batches(
+        train,
+        config.batch_size,
+        seed=config.fit.seed,
+        augment=Compose(config.augment) if config.augment else None,
+        drop_last=len(train) > config.batch_size,
+        rank=rank,
+        world_size=world_size,
+    )
+    test_batches = Batches(test, 500 * world_size, rank=rank, world_size=world_size)
+    model = config.network.build()
+    if config.memory_format == "channels_last":
+        model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    history = fit(
+        model,
+        cross_entropy(label_smoothing=config.label_smoothing),
+        train_batches,
+        test_batches,
+        config.fit,
+        folder=folder.path,
+        log=folder.log,
+        fabric=fabric,
+        minutes=math.inf if config.minutes is None else config.minutes,
+    )
+    if len(history) < config.fit.epochs:
+        return None
+    final = accuracy(model, test_batches.iterate(0), fabric=fabric)
+    report = training_report(config, history, final, len(train), len(test), str(fabric.device))
+    if fabric.is_global_zero:
+        about = {
+            "run": config.name,
+            "test_accuracy": final,
+            "test_images": len(test),
+            "train_images": len(train),
+        }
+        save_network(folder.path / "model.safetensors", model.cpu(), config.network, about)
+        folder.write(report)
+    return report
+
+
+def training_report(
+    config: TrainRun, history: list[dict[str, float]], final: float, train: int, test: int, device: str
+) -> Report:
+    """Learning curve and final accuracy of a training run."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    units = {name: "%" if "accuracy" in name else "s" if name == "seconds" else "" for name in names}
+    rows = tuple(tuple(int(row[n]) if n == "epoch" else row.get(n) for n in names) for row in history)
+    table = Table("Learning curve", tuple(Column(name, units[name]) for name in names), rows)
+    return Report(
+        f"Training of {config.name}",
+        f"**{100 * final:.2f} %** of {test:,} test images right after {config.fit.epochs} epochs on {train:,} images.",
+        to_json(config, REGISTRIES),
+        environment(PACKAGES) | {"device": device, "seed": config.fit.seed},
+        (table,),
+        (FigureSpec("learning_curve", "learning_curve", "Loss and accuracy by epoch.", "Learning curve"),),
+        notes=("The test split is evaluated after every epoch to be looked at; no epoch is chosen by it.",),
+    )
