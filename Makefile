@@ -1,0 +1,44 @@
+# demo, test, check, bench, docs: each sets up what it needs on first use. PYTHON=... chooses the interpreter.
+
+PYTHON ?= $(firstword $(wildcard .venv/bin/python) python3)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+BIN := .venv/bin
+READY := .venv/.ready-$(VERSION)
+BENCH_READY := .venv-bench/.ready-$(VERSION)
+
+# $(call install,FOLDER,PIP ARGUMENTS): make a virtual environment and install, or stop with one sentence.
+DRY_RUN = $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+install = $(if $(DRY_RUN),,$(eval SENTENCE := $$(shell sh tools/setup.sh "$(PYTHON)" $(1) $(2)))$(if \
+  $(SENTENCE),$(error $(SENTENCE))))
+
+.PHONY: help demo test check bench docs
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+
+demo: $(READY)  ## convert two trained networks, judge them on real images, write a report (5 minutes)
+	@$(BIN)/spikewright demo
+
+test: $(READY)  ## run all tests
+	@$(BIN)/pytest -n 2
+
+check: $(READY)  ## formatting, lint, types, architecture, generated pages
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/pyright
+	@$(BIN)/pytest tests/architecture tests/papers/test_page.py
+
+bench: $(READY) $(BENCH_READY)  ## speed and memory beside another library
+	@$(BIN)/python benchmarks/run.py
+
+docs: $(READY)  ## write the generated pages of docs/ again
+	@$(BIN)/python tools/map.py
+	@$(BIN)/python tools/papers.py
+
+$(READY): pyproject.toml constraints.txt
+	$(call install,.venv,-c constraints.txt -e .[dev])
+	@touch $@
+
+$(BENCH_READY): pyproject.toml constraints.txt benchmarks/constraints.txt
+	$(call install,.venv-bench,-c constraints.txt -r benchmarks/constraints.txt -e .)
+	@touch $@
