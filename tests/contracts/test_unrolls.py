@@ -1,0 +1,44 @@
+"""What every unroll must do, for every neuron: equal bptt forward, and backward if it is exact."""
+
+import pytest
+import torch
+
+from spikewright.core import Record, bptt, checkpointed, recorded
+from spikewright.neurons import NEURONS
+
+EXACT = {
+    "checkpointed(1)": checkpointed(1),
+    "checkpointed(2)": checkpointed(2),
+    "checkpointed(3)": checkpointed(3),
+    "checkpointed(7)": checkpointed(7),
+    "checkpointed(100)": checkpointed(100),
+    "recorded(Record)": recorded(Record()),
+    "recorded(function)": recorded(lambda states, spikes: None),
+}
+"""Unrolls that claim the gradient of bptt."""
+
+
+def run(kind, unroll):
+    neuron = kind(learn=kind.learnable).double()
+    neuron.unroll = unroll
+    generator = torch.Generator().manual_seed(0)
+    xs = (4 * torch.rand(7, 2, 3, generator=generator, dtype=torch.float64) - 1).requires_grad_()
+    weights = torch.rand(7, 2, 3, generator=generator, dtype=torch.float64)
+    state, spikes = unroll(neuron, neuron.init_state(xs[0]), xs)
+    (weights * neuron.over_time(xs)).sum().backward()
+    return state, spikes, {"xs": xs.grad, **{name: p.grad for name, p in neuron.named_parameters()}}
+
+
+@pytest.mark.parametrize("kind", NEURONS.values(), ids=NEURONS)
+@pytest.mark.parametrize("unroll", EXACT.values(), ids=EXACT)
+def test_it_equals_bptt_forward_and_backward(unroll, kind):
+    state, spikes, gradients = run(kind, unroll)
+    expected_state, expected_spikes, expected_gradients = run(kind, bptt)
+    assert type(state) is type(expected_state)
+    assert all(torch.equal(a, b) for a, b in zip(state, expected_state))
+    assert torch.equal(spikes, expected_spikes)
+    assert spikes.abs().sum() > 0
+    assert gradients.keys() == expected_gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected_gradients[name], rtol=1e-10, atol=1e-12)
+    assert gradients["xs"].abs().sum() > 0

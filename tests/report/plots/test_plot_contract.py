@@ -1,0 +1,131 @@
+"""What every plot must do: draw from nothing and from one row, and leave its input and the world alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+from spikewright.report import Column, FigureSpec, Report, Table
+from spikewright.report.plots import PLOTS
+from spikewright.report.svg import to_png, to_svg
+
+COLUMNS = {
+    "recipe": "QCFS",
+    "layer": "layer1.0.relu",
+    "T": 4,
+    "accuracy": 0.9,
+    "low": 0.88,
+    "high": 0.92,
+    "firing_rate": 0.1,
+    "energy": 1e-6,
+    "relative_error": 0.2,
+    "epoch": 1,
+    "train_loss": 0.5,
+    "left": 0.0,
+    "right": 0.5,
+    "neurons": 3,
+    "v_threshold": 1.0,
+}
+
+
+def table(*rows: dict) -> Table:
+    units = {"accuracy": "%", "energy": "J"}
+    columns = tuple(Column(name, units.get(name, "")) for name in COLUMNS)
+    return Table("All", columns, tuple(tuple(row.values()) for row in rows))
+
+
+NOT_KNOWN = {name: value if isinstance(value, str) else None for name, value in COLUMNS.items()}
+NAN = {name: float("nan") if isinstance(value, float) else value for name, value in COLUMNS.items()}
+ODD = {**COLUMNS, "recipe": "_$x_2$ {a}", "layer": "层 $\\frac{1}$ & <b> " * 9}
+TABLES = {
+    "empty": table(),
+    "one row": table(COLUMNS),
+    "not known": table(NOT_KNOWN),
+    "nan": table(NAN),
+    "odd names": table(COLUMNS, ODD),
+    "zeros": table({name: 0 if isinstance(value, float) else value for name, value in COLUMNS.items()}),
+}
+ARRAYS = {
+    "empty": np.zeros((0, 0)),
+    "no neurons": np.zeros((4, 0)),
+    "silent": np.zeros((4, 3)),
+    "one row": np.ones((1, 1)),
+    "signed": np.array([[1, -1, 0], [0, -1, 1]]),
+    "nan": np.full((2, 2), np.nan),
+}
+CASES = [(kind, name) for kind in PLOTS for name in (ARRAYS if kind == "raster" else TABLES)]
+
+
+def spec(kind: str, name: str) -> tuple[FigureSpec, tuple[Table, ...]]:
+    if kind == "raster":
+        return FigureSpec("a", kind, "c", arrays={"spikes": ARRAYS[name]}), ()
+    return FigureSpec("a", kind, "c", "All"), (TABLES[name],)
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_draws_and_changes_nothing(kind: str, name: str) -> None:
+    figure, tables = spec(kind, name)
+    before = repr([figure.to_dict(), [t.to_dict() for t in tables], dict(matplotlib.rcParams)])
+    svg = to_svg(figure.draw(tables), "a")
+    assert "</svg>" in svg
+    assert to_svg(figure.draw(tables), "a") == svg
+    assert repr([figure.to_dict(), [t.to_dict() for t in tables], dict(matplotlib.rcParams)]) == before
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_says_so_where_there_is_nothing(kind: str) -> None:
+    figure, tables = spec(kind, "empty")
+    assert ">no data</text>" in to_svg(figure.draw(tables), "a")
+    figure, tables = spec(kind, "one row")
+    assert ">no data</text>" not in to_svg(figure.draw(tables), "a")
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_survives_json(kind: str) -> None:
+    figure, tables = spec(kind, "one row")
+    report = Report("A", "", tables=tables, figures=(figure,))
+    assert Report.from_json(report.to_json()).drawings() == report.drawings()
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_draws_the_same_whatever_the_machines_settings_are(kind: str) -> None:
+    figure, tables = spec(kind, "one row")
+    usual = to_svg(figure.draw(tables), "a")
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "lines.linewidth": 9, "text.usetex": True}):
+        assert to_svg(figure.draw(tables), "a") == usual
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_is_written_as_a_picture_too(kind: str) -> None:
+    figure, tables = spec(kind, "one row")
+    assert to_png(figure.draw(tables)).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind != "raster"])
+def test_text_in_a_column_of_numbers_is_refused(kind: str) -> None:
+    words = table({name: "word" for name in COLUMNS})
+    with pytest.raises(ValueError, match=r"Table 'All', row 0, column '\w+': got 'word'; expected a number or None"):
+        PLOTS[kind](words)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind != "raster"])
+def test_a_missing_column_is_named(kind: str) -> None:
+    other = Table("Other", (Column("x"), Column("loss")), ((1, 2.0),))
+    with pytest.raises(ValueError, match=r"Table 'Other': got the column name '\w+'; expected one of 'x', 'loss'"):
+        PLOTS[kind](other)
+
+
+def test_no_window_and_no_global_figures() -> None:
+    code = (
+        "import sys\n"
+        "from spikewright.report import FigureSpec\n"
+        "from spikewright.report.svg import to_svg\n"
+        "to_svg(FigureSpec('a', 'raster', 'c', arrays={'spikes': [[1, 0], [0, 1]]}).draw(), 'a')\n"
+        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
+    )
+    root = Path(sys.modules["spikewright.report"].__file__ or "").parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == "True False"
