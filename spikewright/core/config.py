@@ -201,7 +201,7 @@ class _Kind:
             raise ConfigError(sentence(path, repr(value), str(self)))
         if name is not None and type(value) is not self.entries[name]:
             return value if get_origin(self.type) is Literal else name
-        if name is not None or (is_dataclass(value) and isinstance(value, self.type)):
+        if name is not None or (is_dataclass(value) and isinstance(self.type, type) and isinstance(value, self.type)):
             parts = self.fields(type(value)).items()
             data = {part: kind.encoded(getattr(value, part), _at(path, part)) for part, kind in parts}
             return data if self.is_group else {"type": name or type(value).__name__} | data
@@ -256,8 +256,8 @@ class _Reading:
         """A class with the changes below a path, over its own defaults or over an instance."""
         values = {}
         for name, part in kind.fields(cls).items():
-            first = cls.__dataclass_fields__[name]
-            default = first.default if first.default_factory is MISSING else first.default_factory()
+            slot = cls.__dataclass_fields__[name]
+            default = slot.default if slot.default_factory is MISSING else slot.default_factory()
             values[name] = self.value(part, _at(path, name), default if base is cls else getattr(base, name), cls)
         if any(value is MISSING for value in values.values()):
             return MISSING

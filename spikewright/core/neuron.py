@@ -56,7 +56,7 @@ class Neuron(Temporal):
         self.hold("amplitude", amplitude)
 
     def hold(self, name: str, value: float | Tensor, *, above: float | None = None) -> None:
-        """Keep a constant as buffer, or as parameter if it is named in `learn`; check that it is finite and above `above`."""
+        """Keep a constant as buffer, or as parameter if `learn` names it; it must be finite, and above `above`."""
         self._check_constant(name, value, above)
         hold(self, name, value, learn=name in self.learn)
 

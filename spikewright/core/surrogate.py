@@ -188,7 +188,10 @@ class MultiGaussian(Surrogate):
 
 @dataclass(frozen=True, kw_only=True)
 class PiecewiseExponential(Surrogate):
-    """Two-sided exponential: derivative (alpha/2) exp(-alpha |u|). Source: Shrestha and Orchard 2018, NeurIPS (SLAYER)."""
+    """Two-sided exponential: derivative (alpha/2) exp(-alpha |u|).
+
+    Source: Shrestha and Orchard 2018, "SLAYER", NeurIPS 2018.
+    """
 
     alpha: float = 2.0
 
@@ -215,7 +218,10 @@ class SoftSign(Surrogate):
 
 @dataclass(frozen=True, kw_only=True)
 class Tanh(Surrogate):
-    """Hyperbolic tangent: derivative (alpha/2) / cosh(alpha u)^2. Source: Woźniak et al. 2020, Nature Mach. Intell. 2."""
+    """Hyperbolic tangent: derivative (alpha/2) / cosh(alpha u)^2.
+
+    Source: Woźniak et al. 2020, Nature Machine Intelligence 2.
+    """
 
     alpha: float = 2.0
 

@@ -1,4 +1,4 @@
-"""Unrolls: how the steps of a neuron are run and differentiated. `bptt` is the plain loop that all others must equal."""
+"""Unrolls: how the steps of a neuron are run and differentiated. `bptt` is the plain loop that others must equal."""
 
 from __future__ import annotations
 

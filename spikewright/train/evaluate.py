@@ -136,7 +136,7 @@ def accuracy_over_time(
     *,
     source: nn.Module | None = None,
     encode: Callable[[Tensor, int], Tensor] = repeat,
-    rows: int = 256,
+    rows: int = 64,
     fabric: Fabric | None = None,
 ) -> AccuracyOverTime:
     """Judge a spiking network after every number of steps up to T, from one run of T steps.

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewright.core import Record, recorded, to_zero
+from spikewright.core import Record, bptt, recorded, to_zero
 from spikewright.core.errors import ArgumentError
 from spikewright.neurons import IF
+from spikewright.neurons.if_ import if_unroll
 
 
 def trace(neuron, *values):
@@ -88,3 +89,21 @@ def test_constant_input_gives_the_clipped_rounded_count(z, timesteps, power):
     spikes, _ = trace(IF(v_threshold=threshold, start=0.5), *[value] * timesteps)
     expected = min(max((2 * z * timesteps + 32) // 64, 0), timesteps)  # floor(z T / 32 + 1/2), in integers
     assert sum(spikes) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_steps_in_place_equal_bptt_bit_for_bit(dtype: torch.dtype, masked: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    xs = torch.randn(9, 4, 3, 5, 5, generator=generator).to(dtype)
+    mask = (torch.rand(3, 1, 1, generator=generator) > 0.5).float() if masked else None
+    v_threshold = torch.rand(3, 1, 1, generator=generator) + 0.1
+    neuron = IF(v_threshold=v_threshold, amplitude=v_threshold, start=0.5, mask=mask).to(dtype)
+    start = neuron.init_state(xs[0])
+    end, spikes = bptt(neuron, start, xs)
+    before = start.v.clone()
+    with torch.no_grad():
+        end_in_place, spikes_in_place = if_unroll(neuron, start, xs)
+    assert torch.equal(spikes, spikes_in_place)
+    assert torch.equal(end.v, end_in_place.v)
+    assert torch.equal(start.v, before)  # a carried state is not written into
