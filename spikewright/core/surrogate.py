@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ class Surrogate(ABC):
         fires: the comparison with zero, `torch.ge` or `torch.gt`.
     """
 
-    fires: Callable[..., Tensor] = torch.ge
+    fires: Callable[..., Tensor] = field(default=torch.ge, repr=False)
 
     def __call__(self, u: Tensor) -> Tensor:
         """Spikes 0 or 1 for u = v - v_threshold, any shape and float dtype; same shape and dtype out."""
