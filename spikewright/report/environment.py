@@ -25,8 +25,8 @@ def environment(versions_of: Sequence[str] = (), *, source: Path | None = None) 
         source: a file of the project; the commit is recorded if git tracks it. This package's own by default.
 
     Returns:
-        date (UTC), command, python, platform, cpu, cores, cores_usable, versions, and commit with dirty (None
-        where the project does not lie in a git checkout).
+        date (UTC), command, python, platform (system, machine, C library), cpu, cores, cores_usable, versions, and
+        commit with dirty (None where the project does not lie in a git checkout).
 
     Example:
         >>> environment(["numpy", "no-such-thing"])["versions"]["no-such-thing"] is None
@@ -37,7 +37,7 @@ def environment(versions_of: Sequence[str] = (), *, source: Path | None = None) 
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": _command(sys.argv),
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": " ".join(word for word in (platform.system(), platform.machine(), *platform.libc_ver()) if word),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

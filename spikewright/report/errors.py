@@ -34,9 +34,9 @@ def explain(error: OSError, path: Path) -> RunFolderError:
         path: the file or folder that was to be written.
 
     Example:
-        >>> str(explain(OSError(errno.ENOSPC, "full"), Path("runs")))
-        'runs: got no space left on the disk; expected a disk with free space. Free some space, or choose another folder for the run.'
-    """  # noqa: E501
+        >>> str(explain(OSError(errno.ENOSPC, "full"), Path("runs"))).partition(";")[0]
+        'runs: got no space left on the disk'
+    """
     met, allowed, todo = _CAUSES.get(
         error.errno or 0, (error.strerror or str(error), "a folder that can be written", "Choose")
     )

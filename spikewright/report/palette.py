@@ -14,7 +14,7 @@ COLOURS: dict[str, tuple[str, str]] = {
     "series-2": ("#d55e00", "#f58443"),
     "series-3": ("#009e73", "#3cc79b"),
     "series-4": ("#882255", "#c05c92"),
-    "series-5": ("#b58900", "#e3b93f"),
+    "series-5": ("#dca400", "#ffd351"),
     "series-6": ("#6fb7e9", "#a9d8f7"),
     # An order (time steps) in one hue, from near the background to far from it.
     "step-1": ("#a9cfe6", "#2b506b"),

@@ -1,7 +1,6 @@
 """The environment says what ran, and nothing private."""
 
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -96,12 +95,16 @@ def test_shorten_the_current_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert shorten_all({"a": [str(tmp_path / "x"), str(tmp_path)], "b": 1}) == {"a": ["x", "."], "b": 1}
 
 
-def test_import_of_the_package_wakes_neither_matplotlib_nor_torch() -> None:
+def test_import_of_report_alone_wakes_neither_matplotlib_nor_torch() -> None:
     code = (
-        "import sys, spikewright.report, spikewright.report.plots\n"
-        "print([m for m in ('matplotlib', 'torch', 'rich', 'PIL') if m in sys.modules])"
+        "import sys, types\n"
+        "alone = types.ModuleType('spikewright')\n"
+        "alone.__path__ = ['spikewright']\n"
+        "sys.modules['spikewright'] = alone\n"
+        "import spikewright.report, spikewright.report.plots, spikewright.report.page\n"
+        "print([m for m in ('matplotlib', 'torch', 'rich', 'PIL', 'spikewright.core') if m in sys.modules])"
     )
     root = Path(environment.__code__.co_filename).parents[2]
-    variables = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+
     assert done.stdout.strip() == "[]"

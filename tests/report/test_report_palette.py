@@ -1,6 +1,6 @@
 """The colours of series can be told apart by everybody, on light and on dark."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -60,4 +60,4 @@ def test_steps_move_away_from_the_background_one_by_one(shade: int) -> None:
     paper = COLOURS["paper"][shade]
     contrasts = [contrast(COLOURS[f"step-{i}"][shade], paper) for i in range(1, 7)]
     assert contrasts == sorted(contrasts)
-    assert all(b / a > 1.15 for a, b in zip(contrasts, contrasts[1:]))
+    assert all(b / a > 1.15 for a, b in pairwise(contrasts))

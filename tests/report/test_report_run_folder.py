@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_folder_holds_configuration_before_any_work(run: RunFolder) -> None:
 
 
 def test_folder_is_named_after_time_and_run(run: RunFolder) -> None:
-    assert __import__("re").fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-convert", run.path.name)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-convert", run.path.name)
 
 
 def test_two_runs_in_the_same_second_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +135,7 @@ def test_open_refuses_what_is_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a b"])
 def test_names_that_no_folder_should_have(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ReportError, match="RunFolder name: got .*; expected letters, digits"):
+    with pytest.raises(ReportError, match=r"RunFolder name: got .*; expected letters, digits"):
         RunFolder.create(tmp_path, name, {}, {})
 
 
@@ -148,9 +149,7 @@ def test_a_configuration_that_is_not_plain_makes_no_folder(tmp_path: Path) -> No
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path, below: bool) -> None:
     (tmp_path / "runs").write_text("I was here first")
     root = tmp_path / "runs" / "deep" if below else tmp_path / "runs"
-    with pytest.raises(
-        RunFolderError, match="got a file where a folder has to be; expected a folder. Move that file"
-    ) as e:
+    with pytest.raises(RunFolderError, match=r"got a file where a folder has to be; expected a folder\. Move") as e:
         RunFolder.create(root, "demo", {}, {})
     assert e.value.errno in (errno.ENOTDIR, errno.EEXIST)
     assert (tmp_path / "runs").read_text() == "I was here first"

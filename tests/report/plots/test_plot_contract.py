@@ -1,5 +1,6 @@
 """What every plot must do: draw from nothing and from one row, and leave its input and the world alone."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -65,48 +66,51 @@ def spec(kind: str, name: str) -> tuple[FigureSpec, tuple[Table, ...]]:
     return FigureSpec("a", kind, "c", "All"), (TABLES[name],)
 
 
+@functools.cache
+def drawn(kind: str, name: str) -> str:
+    figure, tables = spec(kind, name)
+    return to_svg(figure.draw(tables), "a")
+
+
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_draws_and_changes_nothing(kind: str, name: str) -> None:
     figure, tables = spec(kind, name)
     before = repr([figure.to_dict(), [t.to_dict() for t in tables], dict(matplotlib.rcParams)])
     svg = to_svg(figure.draw(tables), "a")
-    assert "</svg>" in svg
-    assert to_svg(figure.draw(tables), "a") == svg
     assert repr([figure.to_dict(), [t.to_dict() for t in tables], dict(matplotlib.rcParams)]) == before
+    assert "</svg>" in svg
+    if name == "one row":
+        assert drawn(kind, name) == svg
 
 
 @pytest.mark.parametrize("kind", PLOTS)
 def test_says_so_where_there_is_nothing(kind: str) -> None:
-    figure, tables = spec(kind, "empty")
-    assert ">no data</text>" in to_svg(figure.draw(tables), "a")
-    figure, tables = spec(kind, "one row")
-    assert ">no data</text>" not in to_svg(figure.draw(tables), "a")
+    assert ">no data</text>" in drawn(kind, "empty")
+    assert ">no data</text>" not in drawn(kind, "one row")
 
 
 @pytest.mark.parametrize("kind", PLOTS)
 def test_survives_json(kind: str) -> None:
     figure, tables = spec(kind, "one row")
     report = Report("A", "", tables=tables, figures=(figure,))
-    assert Report.from_json(report.to_json()).drawings() == report.drawings()
+    assert Report.from_json(report.to_json()).drawings() == {"a": drawn(kind, "one row")}
 
 
 @pytest.mark.parametrize("kind", PLOTS)
 def test_draws_the_same_whatever_the_machines_settings_are(kind: str) -> None:
     figure, tables = spec(kind, "one row")
-    usual = to_svg(figure.draw(tables), "a")
     with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "lines.linewidth": 9, "text.usetex": True}):
-        assert to_svg(figure.draw(tables), "a") == usual
+        assert to_svg(figure.draw(tables), "a") == drawn(kind, "one row")
 
 
-@pytest.mark.parametrize("kind", PLOTS)
-def test_is_written_as_a_picture_too(kind: str) -> None:
-    figure, tables = spec(kind, "one row")
+def test_is_written_as_a_picture_too() -> None:
+    figure, tables = spec("accuracy_over_time", "one row")
     assert to_png(figure.draw(tables)).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind != "raster"])
 def test_text_in_a_column_of_numbers_is_refused(kind: str) -> None:
-    words = table({name: "word" for name in COLUMNS})
+    words = table(dict.fromkeys(COLUMNS, "word"))
     with pytest.raises(ValueError, match=r"Table 'All', row 0, column '\w+': got 'word'; expected a number or None"):
         PLOTS[kind](words)
 
@@ -120,7 +124,10 @@ def test_a_missing_column_is_named(kind: str) -> None:
 
 def test_no_window_and_no_global_figures() -> None:
     code = (
-        "import sys\n"
+        "import sys, types\n"
+        "alone = types.ModuleType('spikewright')\n"
+        "alone.__path__ = ['spikewright']\n"
+        "sys.modules['spikewright'] = alone\n"
         "from spikewright.report import FigureSpec\n"
         "from spikewright.report.svg import to_svg\n"
         "to_svg(FigureSpec('a', 'raster', 'c', arrays={'spikes': [[1, 0], [0, 1]]}).draw(), 'a')\n"
