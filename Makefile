@@ -28,8 +28,8 @@ check: $(READY)  ## formatting, lint, types, architecture, generated pages
 	@$(BIN)/pyright
 	@$(BIN)/pytest tests/architecture tests/papers/test_page.py
 
-bench: $(READY) $(BENCH_READY)  ## speed and memory beside another library
-	@$(BIN)/python benchmarks/run.py
+bench: $(BENCH_READY)  ## speed and memory beside another library, in an environment of its own
+	@.venv-bench/bin/python benchmarks/run.py
 
 docs: $(READY)  ## write the generated pages of docs/ again
 	@$(BIN)/python tools/map.py
@@ -39,6 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	$(call install,.venv,-c constraints.txt -e .[dev])
 	@touch $@
 
-$(BENCH_READY): pyproject.toml constraints.txt benchmarks/constraints.txt
+$(BENCH_READY): pyproject.toml constraints.txt benchmarks/constraints.txt benchmarks/peers.txt
 	$(call install,.venv-bench,-c constraints.txt -r benchmarks/constraints.txt -e .)
+	$(call install,.venv-bench,--no-deps -r benchmarks/peers.txt)
 	@touch $@

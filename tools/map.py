@@ -24,9 +24,7 @@ def caption(path: Path) -> str:
 
 def page() -> str:
     """The whole map: a section per folder, its own file first."""
-    files = sorted(
-        PACKAGE.rglob("*.py"), key=lambda path: (path.parent.parts, path.name != "__init__.py", path)
-    )
+    files = sorted(PACKAGE.rglob("*.py"), key=lambda path: (path.parent.parts, path.name != "__init__.py", path))
     text = HEAD
     for folder, members in groupby(files, key=lambda path: path.parent):
         text += f"\n## {folder.relative_to(ROOT).as_posix()}/\n\n| file | what for |\n| --- | --- |\n"

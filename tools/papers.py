@@ -30,9 +30,7 @@ def page() -> str:
     text += "\n| paper | venue | title | here |\n| --- | --- | --- | --- |\n"
     for paper in load():
         here = ", ".join(f"`{name.rsplit('.', 1)[-1]}`" for name in paper.implemented) or "not yet"
-        text += (
-            f"| [{paper.name}](#{anchor(paper)}) | {paper.venue} {paper.year} | {paper.title} | {here} |\n"
-        )
+        text += f"| [{paper.name}](#{anchor(paper)}) | {paper.venue} {paper.year} | {paper.title} | {here} |\n"
     return text + "".join(section(paper) for paper in load())
 
 

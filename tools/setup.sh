@@ -30,7 +30,7 @@ if [ "$(version_of "$folder/bin/python")" != "$version" ]; then
     echo '*' >"$folder/.gitignore"
 fi
 
-"$folder/bin/python" -m pip install --disable-pip-version-check "$@" >"$log" 2>&1 || {
+"$folder/bin/python" -m pip install --disable-pip-version-check --no-compile "$@" >"$log" 2>&1 || {
     reason=$(grep '^ *ERROR: ' "$log" | tail -n 1 | sed 's/^ *ERROR: //; s/[. ]*$//')
     fail "the installation failed (${reason:-no reason given}); everything pip said is in $log"
 }

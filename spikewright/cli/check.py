@@ -37,9 +37,9 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     console.print(result.table().to_rich())
     if result.convertible:
-        console.print(f"{config.model} converts with {result.recipe}.")
+        print(f"{config.model} converts with {result.recipe}.")
         return 0
-    console.print(
-        f"{config.model} does not convert with {result.recipe}: {len(result.unhandled)} operations are not handled."
-    )
+    count = len(result.unhandled)
+    why = f"{count} operation{'s are' if count > 1 else ' is'} not handled" if count else "nothing becomes a neuron"
+    print(f"{config.model} does not convert with {result.recipe}: {why}.")
     return 1

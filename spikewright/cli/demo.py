@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from ..core.config import parse, to_json
 from ..experiments.demo import DemoRun, run_demo
 from ..experiments.registries import REGISTRIES
@@ -18,7 +16,5 @@ def main(argv: Sequence[str]) -> int:
     """Run the demo, print its table and where the report is."""
     config = parse(DemoRun(), argv, REGISTRIES, prog="spikewright demo")
     folder = RunFolder.create(config.out, "demo", to_json(config, REGISTRIES), environment(PACKAGES))
-    console = Console()
-    report = run_demo(config, folder, say=console.print)
-    show(report, folder)
+    show(run_demo(config, folder, say=lambda text: print(text, flush=True)), folder)
     return 0

@@ -16,5 +16,6 @@ def main(argv: Sequence[str]) -> int:
     """Compare, print the table and the verdict, and write the report."""
     config = read_config(argv, ConvertRun(), "diagnose")
     folder = RunFolder.create(config.out, "diagnose", to_json(config, REGISTRIES), run_environment(config))
+    print(f"Run folder: {folder.path}", flush=True)
     show(run_diagnosis(config, folder), folder)
     return 0

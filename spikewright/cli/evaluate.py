@@ -18,5 +18,6 @@ def main(argv: Sequence[str]) -> int:
         argv = ["--model", *argv]
     config = read_config(argv, EvaluateRun, "evaluate")
     folder = RunFolder.create(config.out, "evaluate", to_json(config, REGISTRIES), run_environment(config))
+    print(f"Run folder: {folder.path}", flush=True)
     show(run_evaluation(config, folder), folder)
     return 0

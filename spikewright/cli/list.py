@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 
 from ..coding import ENCODERS, READOUTS
 from ..convert.recipes import RECIPES
-from ..core.errors import ConfigError
+from ..core.config import parse
 from ..core.references import source_of, summary_of
 from ..core.registry import collect
 from ..core.surrogate import Surrogate
@@ -19,6 +20,23 @@ from ..experiments.network import embedded
 from ..models import MODELS
 from ..neurons import NEURONS
 from ..report import Column, Table
+
+OWN = {
+    "LeakyRectangle": "none: Rectangle with a slope outside, a form of this project",
+    "SoftSign": "none: the derivative of SuperSpike, scaled to a rise of 1",
+}
+"""Why a part names no publication."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRun:
+    """How the parts are listed.
+
+    Args:
+        json: for programs instead of as tables.
+    """
+
+    json: bool = False
 
 
 def catalogue() -> list[dict[str, str]]:
@@ -35,7 +53,7 @@ def catalogue() -> list[dict[str, str]]:
         "experiment": EXPERIMENTS,
     }
     rows = [
-        {"kind": kind, "name": name, "what": summary_of(thing), "source": source_of(thing)}
+        {"kind": kind, "name": name, "what": summary_of(thing), "source": source_of(thing) or OWN.get(name, "")}
         for kind, registry in kinds.items()
         for name, thing in registry.items()
     ]
@@ -48,17 +66,18 @@ def catalogue() -> list[dict[str, str]]:
                 "source": module.SPEC.citation,
             }
         )
-    rows += [{"kind": "network", "name": name, "what": "trained by this project", "source": ""} for name in embedded()]
+    for name in embedded():
+        rows.append(
+            {"kind": "network", "name": name, "what": "trained by this project", "source": f"experiment {name}"}
+        )
     return rows
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the catalogue as a table, or as JSON for programs."""
-    if list(argv) == ["--json"]:
+    if parse(ListRun, argv, {}, prog="spikewright list").json:
         print(json.dumps(catalogue(), indent=1))
         return 0
-    if argv:
-        raise ConfigError(f"list: got {' '.join(argv)!r}; expected nothing or --json.")
     columns, console, rows = (Column("name"), Column("what"), Column("source")), Console(), catalogue()
     for kind in dict.fromkeys(row["kind"] for row in rows):
         of_kind = tuple((row["name"], row["what"], row["source"]) for row in rows if row["kind"] == kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,12 +12,12 @@ from ..report import ReportError, RunFolderError
 
 VERBS = {
     "demo": "convert two embedded networks and judge them on real images (a few minutes)",
-    "train": "train a source network; a run that was stopped goes on with --resume",
-    "convert": "turn a trained network into a spiking one and judge it at every time step",
+    "train": "train a source network, or go on with a run that was stopped",
+    "convert": "make a trained network spiking and judge it at every time step",
     "evaluate": "judge a converted network on other data or with other settings",
-    "check": "list every operation of a network: does it convert, and what to do if not",
-    "diagnose": "compare source and spiking network layer by layer; name the first that goes wrong",
-    "report": "draw the report of a run folder again, or set several runs side by side",
+    "check": "does a network convert, operation by operation, and what to do if not",
+    "diagnose": "compare source and spiking network; name the first layer that goes wrong",
+    "report": "draw the report of a run again, or set several runs side by side",
     "list": "neurons, recipes, data sets, models, experiments, with their sources",
     "papers": "search the papers that this project implements",
 }
@@ -32,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
     """Run a verb.
 
     Returns:
-        The exit status: 0, or 2 for an error that the user can mend.
+        The exit status: 0; 1 if a search or check found against it; 2 for an error that the user can mend; 130 if
+            it was interrupted.
     """
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
@@ -47,10 +49,15 @@ def main(argv: Sequence[str]) -> int:
         print(f"spikewright: got the verb {verb!r}; expected one of {', '.join(VERBS)}.", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(f".{verb}", __package__).main(argv[1:])
+        status = importlib.import_module(f".{verb}", __package__).main(argv[1:])
+        sys.stdout.flush()
+        return status
     except (SpikewrightError, ReportError, RunFolderError) as error:
         print(f"spikewright {verb}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(f"spikewright {verb}: interrupted; what was written so far is kept.", file=sys.stderr)
         return 130

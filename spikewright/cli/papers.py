@@ -10,6 +10,7 @@ from rich.console import Console
 from ..core.config import parse
 from ..papers import COLUMNS, as_rows, nearest_authors, search
 from ..report import Column, Table
+from .show import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,13 @@ class PapersRun:
     year: int | None = None
 
 
+def entry(row: tuple[str, ...]) -> tuple[str, str]:
+    """Id and all the rest of a paper below each other, as six columns do not fit side by side."""
+    of = dict(zip(COLUMNS, row))
+    lines = (of["title"], of["authors"], of["venue"], f"implemented: {of['implemented']}", of["command"].strip("-"))
+    return of["id"], "\n".join(filter(None, lines)) + "\n"
+
+
 def main(argv: Sequence[str]) -> int:
     """Print what is found; exit status 1 if nothing is."""
     words: list[str] = []
@@ -41,11 +49,11 @@ def main(argv: Sequence[str]) -> int:
     found = search(config.query, author=config.author, venue=config.venue, year=config.year)
     console = Console()
     if not found:
-        console.print("No paper fits.")
+        say(console, "No paper fits.")
         if config.author is not None:
-            console.print(f"Nearest authors: {', '.join(nearest_authors(config.author))}")
+            say(console, f"Nearest authors: {', '.join(nearest_authors(config.author)) or 'none alike'}.")
         return 1
-    console.print(Table("Papers", tuple(Column(name) for name in COLUMNS), tuple(as_rows(found))).to_rich())
+    console.print(Table("Papers", (Column("id"), Column("paper")), tuple(map(entry, as_rows(found)))).to_rich())
     if len(found) == 1:
-        console.print(found[0].summary)
+        say(console, found[0].summary)
     return 0

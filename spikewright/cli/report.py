@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from ..core.config import parse
 from ..core.errors import ConfigError
 from ..experiments.comparison import compare_runs
@@ -35,11 +33,11 @@ def main(argv: Sequence[str]) -> int:
         folders.append(rest.pop(0))
     config = parse(ReportRun, rest, {}, prog="spikewright report FOLDER [FOLDER ...]")
     if not folders:
-        raise ConfigError("report: got no run folder; expected one to draw again, or several to compare.")
+        raise ConfigError("got no run folder; expected one to draw again, or several to compare.")
     if len(folders) == 1:
         folder = RunFolder.open(folders[0])
         folder.redraw()
-        Console().print(f"Drawn again: {folder.path / 'report.html'}", soft_wrap=True)
+        print(f"Drawn again: {folder.path / 'report.html'}")
         return 0
     runs = [RunFolder.open(name) for name in folders]
     report = compare_runs([(run.path.name, run.report()) for run in runs], environment(PACKAGES))

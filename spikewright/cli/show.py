@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rich.console import Console
 
 from ..report import Report, RunFolder, Table
 
-LEFT_TO_THE_REPORT = ("low", "high", "energy", "saturated")
+LEFT_TO_THE_REPORT = ("low", "high", "energy", "activation", "rate", "saturated")
 """Columns that a terminal of 80 characters has no room for."""
 
 
 def show(report: Report, folder: RunFolder, *, tables: int = 1) -> None:
-    """Print summary and the first tables of a report, and the paths of its files."""
+    """Print the first tables and the summary of a report, and the path of its page."""
     console = Console()
     for table in report.tables[:tables]:
         console.print(narrow(table).to_rich())
-    console.print(report.summary.replace("**", ""))
-    console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
+    if not any(report.summary in table.caption for table in report.tables[:tables]):
+        say(console, report.summary)
+    print(f"Report: {folder.path / 'report.html'}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print a text of a report, wrapped at the width of the terminal, without its marks for bold."""
+    console.print(text.replace("**", ""), markup=False, highlight=False)
 
 
 def narrow(table: Table) -> Table:
-    """A table without the columns that are left to the report, and without its notes."""
+    """A table without the columns that are left to the report."""
     kept = [place for place, column in enumerate(table.columns) if column.name not in LEFT_TO_THE_REPORT]
-    columns = tuple(replace(table.columns[place], note="") for place in kept)
+    columns = tuple(table.columns[place] for place in kept)
     return Table(table.title, columns, tuple(tuple(row[place] for place in kept) for row in table.rows), table.caption)

@@ -33,23 +33,37 @@ def take(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
 
 
 def read_config(
-    argv: Sequence[str], default: C | type[C], verb: str, experiments: Mapping[str, Callable[[], C]] | None = None
+    argv: Sequence[str],
+    default: C | type[C],
+    verb: str,
+    experiments: Mapping[str, Callable[[], C]] | None = None,
+    also: str = "",
 ) -> C:
     """A verb's config: `--experiment NAME` or `--config FILE` to begin with, then the flags.
+
+    Args:
+        argv: the words after the verb.
+        default: where the values begin otherwise.
+        verb: for the help.
+        experiments: what `--experiment` chooses from; none for a verb without experiments.
+        also: a further sentence for the help.
 
     Raises:
         ConfigError: for an unknown experiment, a file that is no config, or a flag that does not fit.
     """
     start: C | type[C] = default
+    name = None
     if experiments is not None:
         name, argv = take(argv, "--experiment")
         if name is not None:
             start = pick(experiments, name, "--experiment")()
     file, argv = take(argv, "--config")
+    if file is not None and name is not None:
+        raise ConfigError("--config: got --experiment too; expected one place where the values begin.")
     if file is not None:
         start = config_file(Path(file), start if isinstance(start, type) else type(start))
-    extra = "--experiment NAME and " if experiments is not None else ""
-    description = f"{extra}--config FILE choose where the values below begin."
+    choice = "--config FILE chooses" if experiments is None else "--experiment NAME or --config FILE chooses"
+    description = f"{choice} where the values below begin. {also}"
     return parse(start, argv, REGISTRIES, prog=f"spikewright {verb}", description=description)
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
+from rich.status import Status
 
 from ..core.config import to_json
 from ..experiments import EXPERIMENTS
 from ..experiments.registries import REGISTRIES
 from ..experiments.training import PACKAGES, TrainRun, run_training
 from ..report import RunFolder, environment
+from .show import say
 from .start import config_file, read_config, take
+
+RESUME = "--resume FOLDER goes on with a run that was stopped; its config is used."
 
 
 def main(argv: Sequence[str]) -> int:
     """Train, and print where the result is."""
     resumed, rest = take(argv, "--resume")
     if resumed is None:
-        config = read_config(rest, TrainRun(), "train", EXPERIMENTS)
+        config = read_config(rest, TrainRun(), "train", EXPERIMENTS, RESUME)
         folder = RunFolder.create(
             config.out,
             config.name,
@@ -28,14 +31,28 @@ def main(argv: Sequence[str]) -> int:
         )
     else:
         folder = RunFolder.open(resumed)
-        start = config_file(Path(resumed) / "config.json", TrainRun)
-        config = read_config(rest, start, "train")
+        config = read_config(rest, config_file(folder.path / "config.json", TrainRun), "train")
+    print(f"Run folder: {folder.path}", flush=True)
     console = Console()
-    console.print(f"Run folder: {folder.path}")
-    report = run_training(config, folder)
+    with console.status("loading data") as status:
+        report = run_training(config, folder, lambda **numbers: tell(console, status, config.fit.epochs, numbers))
     if report is None:
-        console.print(f"Time is up. Go on with: spikewright train --resume {folder.path}")
-    else:
-        console.print(report.summary.replace("**", ""))
-        console.print(f"Weights: {folder.path / 'model.safetensors'}   Report: {folder.path / 'report.html'}")
+        print(f"Time is up. Go on with: spikewright train --resume {folder.path}")
+        return 0
+    say(console, report.summary)
+    print(f"Weights: {folder.path / 'model.safetensors'}")
+    print(f"Report: {folder.path / 'report.html'}")
     return 0
+
+
+def tell(console: Console, status: Status, epochs: int, numbers: dict[str, float]) -> None:
+    """One line for every finished epoch; in between, on a terminal, a status that is written over."""
+    shown = ", ".join(
+        f"{name.replace('_', ' ')} {100 * value:.2f} %" if "accuracy" in name else f"{name} {value:.4g}"
+        for name, value in numbers.items()
+        if name not in ("epoch", "batch")
+    )
+    if "batch" in numbers:
+        status.update(f"epoch {numbers['epoch'] + 1:g}/{epochs}, batch {numbers['batch']:g}: {shown}")
+    else:
+        say(console, f"epoch {numbers['epoch']:g}/{epochs}: {shown}")

@@ -227,7 +227,7 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
         graph, {site.node: see(name, statistic, measures[site.node]) for site, name, statistic in rows}
     )
     samples = 0
-    for x in images(data):
+    for number, x in enumerate(images(data)):
         if not isinstance(x, Tensor) or not x.is_floating_point():
             met = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
             raise DataError(
@@ -235,7 +235,7 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
             )
         if not torch.isfinite(x).all():
             raise DataError(
-                sentence("calibration", f"NaN or infinite values in batch {samples}", "finite images", "Check the data")
+                sentence("calibration", f"NaN or infinite values in batch {number}", "finite images", "Check the data")
             )
         if x.shape[0]:
             with readable_input("calibration", x):

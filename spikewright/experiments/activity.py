@@ -51,7 +51,8 @@ def activity_figures(
     raster = FigureSpec(
         "raster",
         "raster",
-        f"Spikes of {len(shown)} layers for the first image: {neurons} neurons of each, evenly spaced over the layer.",
+        f"Spikes of {len(shown)} layer{'s' if len(shown) > 1 else ''} for the first image: up to {neurons} neurons of "
+        "each, evenly spaced over the layer.",
         arrays={"spikes": np.concatenate(columns, axis=1)},
         options={"layers": borders},
     )

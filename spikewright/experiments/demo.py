@@ -10,11 +10,12 @@ from ..convert.driver import convert
 from ..convert.recipe import Recipe
 from ..convert.recipes import OPI, QCFS
 from ..core.config import to_json
+from ..core.references import source_of
 from ..core.seed import seed_all
 from ..data import load_dataset
 from ..data.batches import Batches
 from ..report import Report, RunFolder, Table, environment
-from .judging import Judging, judge, layer_figure, main_figures, summary
+from .judging import Judging, density_figure, density_table, judge, layer_figure, main_figures, summary
 from .network import load_network
 from .registries import REGISTRIES
 from .training import PACKAGES
@@ -44,6 +45,7 @@ def run_demo(config: DemoRun, folder: RunFolder, say: Callable[[str], None] = la
     images = load_dataset("cifar10", None, config.judging.split)
     calibration = Batches(load_dataset("cifar10", None, "calibration"), 100)
     results, tables, figures, verdicts = [], [], [], []
+    sources = tuple(source_of(type(recipe)) for _, recipe in PAIRS)
     for name, recipe in PAIRS:
         method = type(recipe).__name__
         say(f"{name}: converting by {method}, judging at T = 1..{config.judging.timesteps} ...")
@@ -52,9 +54,11 @@ def run_demo(config: DemoRun, folder: RunFolder, say: Callable[[str], None] = la
         results.append((method, judgement))
         errors = judgement.diagnosis.table()
         errors = Table(f"{errors.title}: {method}", errors.columns, errors.rows, errors.caption, errors.notes)
-        density = judgement.spikes.over_time(config.judging.shown[-1:])
-        tables += [errors, Table(f"{density.title}: {method}", density.columns, density.rows, density.caption)]
+        density = density_table(judgement)
+        density = Table(f"{density.title}: {method}", density.columns, density.rows, density.caption)
+        tables += [errors, density]
         figures.append(layer_figure(errors, config.judging.tolerance, f"layer_error_{method}"))
+        figures.append(density_figure(density, f"density_{method}"))
         verdicts.append(f"{method}: {judgement.diagnosis.verdict()}")
     parts = [judgement.table(method) for method, judgement in results]
     main = Table("Result", parts[0].columns, tuple(row for part in parts for row in part.rows), parts[0].caption)
@@ -65,7 +69,8 @@ def run_demo(config: DemoRun, folder: RunFolder, say: Callable[[str], None] = la
         environment(PACKAGES) | {"device": "cpu", "seed": config.seed},
         (main, *tables),
         (*main_figures(main), *figures),
-        tuple(verdicts),
+        (*verdicts, config.judging.cost_table.note),
+        (*sources, config.judging.cost_table.source),
     )
     folder.write(report)
     return report

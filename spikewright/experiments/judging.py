@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,17 @@ from ..core.registry import pick
 from ..data.batches import Batches
 from ..data.folder import FolderImages
 from ..data.images import ImageDataset
-from ..profile import COST_TABLES, Operations, SpikeCounts, count_macs, count_operations, count_spikes, energy_over_time
+from ..profile import (
+    COST_TABLES,
+    CostTable,
+    Energy,
+    Operations,
+    SpikeCounts,
+    count_macs,
+    count_operations,
+    count_spikes,
+    energy_over_time,
+)
 from ..report import Column, FigureSpec, Report, Table
 from ..train.evaluate import AccuracyOverTime, accuracy_over_time, wilson
 from .activity import activity_figures
@@ -60,9 +70,18 @@ class Judging:
                 raise ArgumentError(
                     sentence(f"Judging.{name}", repr(getattr(self, name)), "a whole number of at least 1")
                 )
+        if self.images is not None and self.images < 1:
+            raise ArgumentError(sentence("Judging.images", repr(self.images), "none or a whole number of at least 1"))
+        if self.threads < 0:
+            raise ArgumentError(sentence("Judging.threads", repr(self.threads), "0 or a number of threads"))
         if not self.at or min(self.at) < 1:
             raise ArgumentError(sentence("Judging.at", repr(self.at), "numbers of steps of at least 1"))
-        pick(COST_TABLES, self.costs, "Judging.costs")
+        _ = self.cost_table
+
+    @property
+    def cost_table(self) -> CostTable:
+        """The cost table that `costs` names, whatever the case."""
+        return pick(COST_TABLES, self.costs, "Judging.costs")
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -92,6 +111,12 @@ class Judgement:
     diagnosis: Diagnosis
     image: Tensor
 
+    @property
+    def energies(self) -> tuple[Energy, ...]:
+        """Energy of both networks at every shown T."""
+        costs = self.judging.cost_table
+        return energy_over_time(self.operations, costs, self.judging.shown, ann=self.source).energies
+
     def table(self, recipe: str, title: str = "Result") -> Table:
         """One row for the source network, then one per shown T: accuracy, agreement, spikes, operations, energy."""
         columns = (
@@ -108,11 +133,9 @@ class Judgement:
             ),
             Column("ratio", "", 3, "Energy divided by that of the source network."),
         )
-        over_time, samples = self.over_time, self.over_time.samples
-        costs = COST_TABLES[self.judging.costs]
-        energies = energy_over_time(self.operations, costs, self.judging.shown, ann=self.source).energies
+        over_time, samples, energies = self.over_time, self.over_time.samples, self.energies
         right = over_time.source_correct or 0
-        source = (recipe, None, right / samples, *wilson(right, samples), None, None)
+        source = (f"{recipe} ANN", None, right / samples, *wilson(right, samples), None, None)
         rows: list[tuple] = [(*source, self.source.totals().macs / 1e6, energies[0].ann_joule, None)]
         for t, energy in zip(self.judging.shown, energies):
             right, totals = over_time.correct[t - 1], self.operations.totals(t)
@@ -188,13 +211,13 @@ def judgement_report(
         config, environment: of the run.
     """
     recipe = type(conversion.recipe).__name__
-    main, shown = judgement.table(recipe), judgement.judging.shown
-    density = judgement.spikes.over_time(shown[-1:])
+    main = judgement.table(recipe)
+    density = density_table(judgement)
     membranes, activity = activity_figures(conversion, judgement.image, judgement.judging.timesteps)
     errors = judgement.diagnosis.table()
     figures = (
         *main_figures(main),
-        FigureSpec("density", "density_per_layer", f"Spikes per neuron and step, T = {shown[-1]}.", density.title),
+        density_figure(density),
         layer_figure(errors, judgement.judging.tolerance),
         *activity,
     )
@@ -207,9 +230,21 @@ def judgement_report(
         conversion.table(),
         membranes,
     )
-    notes = (judgement.diagnosis.verdict(), COST_TABLES[judgement.judging.costs].note)
-    references = tuple(filter(None, (source_of(type(conversion.recipe)), COST_TABLES[judgement.judging.costs].source)))
+    notes = (judgement.diagnosis.verdict(), judgement.judging.cost_table.note)
+    references = tuple(filter(None, (source_of(type(conversion.recipe)), judgement.judging.cost_table.source)))
     return Report(name, summary(recipe, judgement), config, environment, tables, figures, notes, references)
+
+
+def density_table(judgement: Judgement) -> Table:
+    """Spikes per neuron and step of every layer, at the shortest and the longest T that are shown."""
+    shown = judgement.judging.shown
+    return judgement.spikes.over_time(sorted({shown[0], shown[-1]}))
+
+
+def density_figure(table: Table, name: str = "density") -> FigureSpec:
+    """The figure of a density table."""
+    caption = "Spikes per neuron and step, layer by layer, over the first T steps."
+    return FigureSpec(name, "density_per_layer", caption, table.title)
 
 
 def main_figures(table: Table) -> tuple[FigureSpec, FigureSpec]:
@@ -218,21 +253,35 @@ def main_figures(table: Table) -> tuple[FigureSpec, FigureSpec]:
         FigureSpec(
             "accuracy",
             "accuracy_over_time",
-            "Accuracy after T time steps; dashed the source network, shaded the 95 % interval.",
+            "Accuracy after T time steps; broken lines are the source networks, shaded the 95 % interval.",
             table.title,
         ),
         FigureSpec(
             "energy",
             "energy_against_accuracy",
-            "Accuracy against energy per image; the diamond is the source network.",
+            "Accuracy against energy per image; diamonds are the source networks.",
             table.title,
         ),
     )
 
 
 def summary(recipe: str, judgement: Judgement) -> str:
-    """The result in two sentences."""
-    over_time = judgement.over_time
-    steps = ", ".join(f"{100 * over_time.accuracy[t - 1]:.2f} % at T = {t}" for t in judgement.judging.shown)
-    source = f"{100 * (over_time.source_accuracy or 0):.2f} %"
-    return f"**{recipe}**: the source network reaches {source}, the spiking network {steps}."
+    """The result in a few sentences: source, longest run, its price, and from which T on the two are alike."""
+    over_time, timesteps = judgement.over_time, judgement.judging.timesteps
+    source, last = over_time.source_accuracy or 0.0, over_time.accuracy[-1]
+    ratio = judgement.energies[-1].ratio
+    price = "" if ratio is None else f", for {ratio:.3f} of its energy"
+    within = _within(over_time.accuracy, source - 0.01)
+    near = f"from T = {within} on" if within else f"at no T up to {timesteps}"
+    return (
+        f"**{recipe}**: the source network reaches {100 * source:.2f} % of {over_time.samples:,} images, the spiking "
+        f"network {100 * last:.2f} % at T = {timesteps}{price}. It gives {100 * over_time.agreement[-1]:.2f} % of the "
+        f"images the source network's class, and stays within one point of its accuracy {near}."
+    )
+
+
+def _within(accuracy: Sequence[float], least: float) -> int | None:
+    """The first T from which on no accuracy is below the least; None if even the last is."""
+    below = [t for t, value in enumerate(accuracy, 1) if value < least]
+    first = max(below, default=0) + 1
+    return first if first <= len(accuracy) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def load_network(reference: str) -> Loaded:
 
     Raises:
         CheckpointError: if there is no such network, or its file is broken or does not fit.
-        ConfigError: if the Python file or its function is missing.
+        ConfigError: if the Python file or its function is missing, or raises an error.
     """
     if ".py:" in reference:
         return Loaded(reference, _own(reference).eval(), {"python": reference})
@@ -101,8 +102,12 @@ def load_network(reference: str) -> Loaded:
     return Loaded(reference, model.eval(), description)
 
 
-def network_file(reference: str) -> Path:
+def network_file(reference: str, within: tuple[str, ...] = ("model.safetensors", "snn.safetensors")) -> Path:
     """The weights file that a name or path stands for.
+
+    Args:
+        reference: name of an embedded network, path of a file or of a run folder.
+        within: the file of a run folder that is meant, the first that is there.
 
     Raises:
         CheckpointError: if there is none, naming the embedded networks.
@@ -110,8 +115,7 @@ def network_file(reference: str) -> Path:
     path = Path(reference).expanduser()
     candidates = (
         path,
-        path / "model.safetensors",
-        path / "snn.safetensors",
+        *(path / name for name in within),
         WEIGHTS / f"{reference}.safetensors",
     )
     for candidate in candidates:
@@ -133,18 +137,30 @@ def _own(reference: str) -> nn.Module:
     path = Path(file).expanduser()
     if not path.is_file():
         raise ConfigError(f"model: there is no file {path}; expected file.py:function.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"spikewright_own_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)  # pyright: ignore[reportArgumentType]
-    spec.loader.exec_module(module)  # pyright: ignore[reportOptionalMemberAccess]
+    sys.modules[module.__name__] = module  # dataclasses and pickles look their module up there
+    try:
+        spec.loader.exec_module(module)  # pyright: ignore[reportOptionalMemberAccess]
+    except Exception as error:
+        raise ConfigError(_raised(f"{path}", error)) from error
     build = getattr(module, function, None)
     if not callable(build):
         raise ConfigError(
             f"model: {path} has no function {function!r}; expected one without arguments that returns a network."
         )
-    model = build()
+    try:
+        model = build()
+    except Exception as error:
+        raise ConfigError(_raised(f"{function} in {path}", error)) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model: {function} in {path} returned {type(model).__name__}; expected a torch.nn.Module.")
     return model
+
+
+def _raised(who: str, error: Exception) -> str:
+    what = f"{type(error).__name__} ({error})"
+    return f"model: {who} raised {what}; expected code that runs. Run it in Python for the details."
 
 
 def save_conversion(path: Path, loaded: Loaded, conversion: Conversion, about: Mapping[str, Any]) -> None:
@@ -164,7 +180,7 @@ def load_conversion(reference: str) -> tuple[Loaded, Conversion]:
     Raises:
         CheckpointError: if there is no such file, it is broken, or it holds no converted network.
     """
-    path = network_file(reference)
+    path = network_file(reference, ("snn.safetensors", "model.safetensors"))
     tensors, description = load(path)
     if "recipe" not in description:
         raise CheckpointError(

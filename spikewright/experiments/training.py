@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,8 +13,9 @@ from lightning_fabric import Fabric
 
 from ..core.config import to_json
 from ..core.errors import ArgumentError, sentence
+from ..core.registry import pick
 from ..core.seed import seed_all
-from ..data import load_dataset
+from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
@@ -33,7 +35,7 @@ class TrainRun:
     Args:
         name: name of the run.
         network: what is trained.
-        dataset: name of the data set; its split "train" is trained on, "test" is only looked at.
+        dataset: name of the data set; its split "train" is trained on, its evaluation split is only looked at.
         images: number of training images, from the first on; none for all.
         augment: random changes of the training images, in this order.
         batch_size: images per update over all processes.
@@ -73,27 +75,33 @@ class TrainRun:
             raise ArgumentError(sentence("TrainRun.threads", repr(self.threads), "0 or a number of threads"))
 
 
-def run_training(config: TrainRun, folder: RunFolder) -> Report | None:
-    """Train, evaluate on the test split, and write weights and report into the run folder.
+def run_training(
+    config: TrainRun, folder: RunFolder, watch: Callable[..., None] = lambda **numbers: None
+) -> Report | None:
+    """Train, evaluate on the data set's evaluation split, and write weights and report into the run folder.
 
     A folder that holds a checkpoint of the same config is gone on with.
 
     Args:
         config: the run.
         folder: where everything is written.
+        watch: called with the numbers that are logged, after each epoch and every 50 updates.
 
     Returns:
         The report, or None if the time ran out first.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
+
+    def log(**numbers: float) -> None:
+        folder.log(**numbers)
+        watch(**numbers)
+
     seed_all(config.fit.seed)
     fabric = Fabric(accelerator=config.device, precision=config.precision)
     fabric.launch()
-    train, test = (
-        load_dataset(config.dataset, config.data, "train"),
-        load_dataset(config.dataset, config.data, "test"),
-    )
+    judged = pick(DATASETS, config.dataset, "dataset").SPEC.evaluation_split
+    train, test = (load_dataset(config.dataset, config.data, split) for split in ("train", judged))
     if config.images is not None:
         train = train.subset(config.images)
     rank, world_size = fabric.global_rank, fabric.world_size
@@ -117,7 +125,7 @@ def run_training(config: TrainRun, folder: RunFolder) -> Report | None:
         test_batches,
         config.fit,
         folder=folder.path,
-        log=folder.log,
+        log=log,
         fabric=fabric,
         minutes=math.inf if config.minutes is None else config.minutes,
     )
@@ -152,5 +160,5 @@ def training_report(
         environment(PACKAGES) | {"device": device, "seed": config.fit.seed},
         (table,),
         (FigureSpec("learning_curve", "learning_curve", "Loss and accuracy by epoch.", "Learning curve"),),
-        notes=("The test split is evaluated after every epoch to be looked at; no epoch is chosen by it.",),
+        notes=("The evaluation split is judged after every epoch to be looked at; no epoch is chosen by it.",),
     )

@@ -1,4 +1,4 @@
-"""ResNet-20 (CIFAR, 16-32-64 maps) and ResNet-18/34 (64-512 maps, CIFAR or ImageNet stem), activation as a parameter."""
+"""ResNet-20 (CIFAR, 16-32-64 maps) and ResNet-18/34 (64-512 maps, CIFAR or ImageNet stem); activation as parameter."""
 
 from __future__ import annotations
 

@@ -33,9 +33,7 @@ def parse(text: str) -> tuple[Paper, ...]:
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(
-            sentence(FILE, f"broken JSON at line {error.lineno}", "an object with 'papers'")
-        ) from None
+        raise DataError(sentence(FILE, f"broken JSON at line {error.lineno}", "an object with 'papers'")) from None
     if not isinstance(raw, dict) or list(raw) != ["papers"] or not isinstance(raw["papers"], list):
         raise DataError(sentence(FILE, "another structure", "an object with one field, the list 'papers'"))
     papers = tuple(_build(Paper, item, f"papers[{place}]") for place, item in enumerate(raw["papers"]))

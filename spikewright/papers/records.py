@@ -34,9 +34,7 @@ class Figure:
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE:
             allowed = ", ".join(EVIDENCE)
-            raise DataError(
-                sentence("papers, a figure's evidence", repr(self.evidence), f"one of: {allowed}")
-            )
+            raise DataError(sentence("papers, a figure's evidence", repr(self.evidence), f"one of: {allowed}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +106,7 @@ def compare(paper: Paper) -> list[Comparison]:
     ours = {_case(number): number for number in paper.ours}
     rows = [Comparison(published=figure, ours=ours.get(_case(figure))) for figure in paper.published]
     known = {_case(figure) for figure in paper.published}
-    return rows + [
-        Comparison(published=None, ours=number) for case, number in ours.items() if case not in known
-    ]
+    return rows + [Comparison(published=None, ours=number) for case, number in ours.items() if case not in known]
 
 
 def _case(number: Figure | Measured) -> tuple[str | None, ...]:

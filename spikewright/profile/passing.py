@@ -198,7 +198,8 @@ FUNCTIONS: dict[Any, Rule] = {
 METHODS: dict[str, Rule] = {
     **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "clip"), free),
     **dict.fromkeys(("flatten", "view", "reshape", "permute", "transpose", "movedim", "squeeze"), rearranged),
-    **dict.fromkeys(("unsqueeze", "unflatten", "chunk", "split", "expand", "repeat"), rearranged),
+    **dict.fromkeys(("unsqueeze", "unflatten", "chunk", "split", "unbind", "narrow"), rearranged),
+    **dict.fromkeys(("flip", "expand", "repeat"), rearranged),
     **dict.fromkeys(("contiguous", "clone", "detach", "float", "double", "half", "to", "type_as", "neg"), unchanged),
     **dict.fromkeys(("add", "add_", "sub", "sub_"), added),
     **dict.fromkeys(("mul", "mul_", "div", "div_"), scaled),

@@ -64,7 +64,7 @@ def probe(statements: str, folder: Path, already: str = "") -> dict:
     """Run statements in a fresh interpreter and tell what they changed beyond what was there already."""
     code = PROBE.replace("{already}", already).replace("{statements}", statements)
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     (line,) = done.stdout.splitlines()
@@ -80,14 +80,12 @@ def test_import_is_quiet_and_light(tmp_path: Path) -> None:
 
 
 def test_every_module_can_be_imported_without_side_effects(tmp_path: Path) -> None:
-    found = probe(ALL_MODULES, tmp_path, already="import kornia, lightning_fabric, matplotlib.pyplot")
+    found = probe(ALL_MODULES, tmp_path, already="import kornia, lightning_fabric, matplotlib.pyplot, rich.console")
     assert found["changed"] == []
     assert found["cuda"] is False
 
 
 def test_the_probe_notices_changes(tmp_path: Path) -> None:
-    found = probe(
-        "import torch, os, matplotlib; torch.manual_seed(1); torch.set_grad_enabled(False)", tmp_path
-    )
+    found = probe("import torch, os, matplotlib; torch.manual_seed(1); torch.set_grad_enabled(False)", tmp_path)
     assert found["changed"] == ["torch random", "gradients"]
     assert "matplotlib" in found["loaded"]

@@ -43,9 +43,7 @@ def faults(root: Path) -> list[str]:
         here = path.relative_to(root).parts[0]
         for name in imported(path, root) if here in RANK else ():
             parts = name.split(".")
-            if parts[0] != "spikewright" or any(
-                f"{name}.".startswith(f"{ok}.") for ok in EXCEPTIONS.get(here, ())
-            ):
+            if parts[0] != "spikewright" or any(f"{name}.".startswith(f"{ok}.") for ok in EXCEPTIONS.get(here, ())):
                 continue
             to = parts[1] if len(parts) > 1 else ""
             if to != here and (to not in RANK or RANK[to] >= RANK[here]) and here != "cli":

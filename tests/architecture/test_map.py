@@ -23,9 +23,7 @@ def tree(tmp_path: Path) -> Path:
     package = tmp_path / "spikewright"
     (package / "core").mkdir(parents=True)
     (package / "__init__.py").write_text('"""All names."""\nfrom .core import LIF as LIF, hidden\n')
-    (package / "core" / "__init__.py").write_text(
-        '"""Time | state."""\n__all__ = ["LIF"]\n__all__ += ["step"]\n'
-    )
+    (package / "core" / "__init__.py").write_text('"""Time | state."""\n__all__ = ["LIF"]\n__all__ += ["step"]\n')
     (package / "core" / "lif.py").write_text('"""Leaky.\n\nMore.\n"""\n')
     return tmp_path
 

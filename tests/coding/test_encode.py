@@ -100,6 +100,12 @@ def test_poisson_gives_zeros_and_ones_that_repeat_with_the_seed():
     assert not torch.equal(spikes, poisson(x, 6, generator(3)))
 
 
+@pytest.mark.parametrize(("draw", "expected"), [(0.0, [0.0, 1.0, 1.0]), (1 - 2**-24, [0.0, 0.0, 1.0])])
+def test_poisson_is_exact_at_the_ends_of_the_draws(monkeypatch, draw, expected):
+    monkeypatch.setattr(torch, "rand", lambda shape, **source: torch.full(shape, draw))
+    assert poisson(torch.tensor([[0.0, 0.5, 1.0]]), 1, generator(0)).flatten().tolist() == expected
+
+
 def test_poisson_fires_at_the_rate_of_the_value():
     x = torch.tensor([[0.1, 0.5, 0.9]]).repeat(500, 1)
     rate = poisson(x, 40, generator(0)).mean((0, 1))

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import pytest
 from hypothesis import given, settings
@@ -114,6 +114,8 @@ class Sample:
     limit: float | None = None
     note: str | None = None
     maybe: bool | None = None
+    old: Optional[int] = None  # noqa: UP045
+    back: None | int = None  # noqa: RUF036
     mode: Literal["fast", "slow"] = "fast"
     level: Literal[4, 8] = 4
     order: Order = wide
@@ -185,6 +187,8 @@ samples = st.builds(
     limit=st.none() | finite,
     note=st.none() | st.text() | st.just("none"),
     maybe=st.none() | st.booleans(),
+    old=st.none() | st.integers(),
+    back=st.none() | st.integers(),
     mode=st.sampled_from(["fast", "slow"]),
     level=st.sampled_from([4, 8]),
     order=orders,
@@ -252,6 +256,8 @@ def test_the_form_in_json_is_the_documented_one() -> None:
         "limit": 2.0,
         "note": None,
         "maybe": None,
+        "old": None,
+        "back": None,
         "mode": "fast",
         "level": 4,
         "order": "wide",
@@ -276,6 +282,13 @@ def test_a_registered_name_may_differ_from_the_class() -> None:
     assert from_json(Sample, data, names) == Sample()
     with pytest.raises(ConfigError, match=re.escape("method: got Levels(start=0.5")):
         to_json(Sample(method=Levels()), names)
+
+
+def test_a_concrete_class_may_be_registered_under_itself() -> None:
+    names = {**REGISTRIES, Part: {"Part": Part}}
+    data = to_json(Sample(), names)
+    assert data["part"] == {"type": "Part", "low": 0, "high": 9}
+    assert from_json(Sample, data, names) == Sample()
 
 
 def test_the_config_of_a_training_survives() -> None:

@@ -87,9 +87,7 @@ def test_summaries_have_three_to_five_sentences() -> None:
 def test_known_published_figures() -> None:
     def value(name: str, *case: str) -> tuple[float, str]:
         (paper,) = (p for p in load() if p.id == name)
-        (hit,) = (
-            f for f in paper.published if (f.dataset, f.network, f.setting) == case and "top-1" in f.metric
-        )
+        (hit,) = (f for f in paper.published if (f.dataset, f.network, f.setting) == case and "top-1" in f.metric)
         return hit.value, hit.evidence
 
     assert value("qcfs", "CIFAR-10", "ResNet-20", "T=4") == (83.75, "paper")

@@ -39,7 +39,7 @@ clamp_then_floor = GradientOrder(
 
 
 def qcfs(z: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
-    """The activation's value, a = step * clip(floor(z/step + 1/2), 0, L) with step = v_threshold / L.
+    """The activation's value, a = v_threshold * clip(floor(L z / v_threshold + 1/2), 0, L) / L.
 
     Args:
         z: pre-activation, any shape.

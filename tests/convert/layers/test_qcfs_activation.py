@@ -46,7 +46,7 @@ def test_edges_of_the_first_and_last_level(levels: int) -> None:
     v_threshold = torch.tensor(2.0)
     half = 1.0 / levels
     top = torch.tensor(2.0 - half)
-    below = torch.nextafter(top, torch.tensor(0.0))
+    below = top - 1e-5
     z = torch.stack([torch.tensor(-half), torch.tensor(half), top, below])
     assert qcfs(z, v_threshold, levels).tolist() == [0.0, 2.0 / levels, 2.0, 2.0 - 2.0 / levels]
 
@@ -119,16 +119,38 @@ def test_window_ends(order: GradientOrder) -> None:
     assert passes == expected[order.name]
 
 
+class StraightThroughFloor(torch.autograd.Function):
+    """floor, whose derivative is 1."""
+
+    @staticmethod
+    def forward(ctx, u: Tensor) -> Tensor:
+        return u.floor()
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        return grad
+
+
+class ClampThatPassesAtItsEnds(torch.autograd.Function):
+    """clamp to 0..1, whose derivative is 1 at both ends too: torch's own does so in some versions only."""
+
+    @staticmethod
+    def forward(ctx, u: Tensor) -> Tensor:
+        ctx.save_for_backward(u)
+        return u.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (u,) = ctx.saved_tensors
+        return grad * ((u >= 0) & (u <= 1))
+
+
 def reference(z: Tensor, v_threshold: Tensor, levels: int, order: GradientOrder) -> Tensor:
-    """The activation by plain autograd: straight through the floor only, torch.clamp for the rest."""
-
-    def floor(u: Tensor) -> Tensor:
-        return u + (u.floor() - u).detach()
-
-    u = z / v_threshold
+    """The activation by plain autograd: straight through the floor only."""
+    floor, clamp, u = StraightThroughFloor.apply, ClampThatPassesAtItsEnds.apply, z / v_threshold
     if order is floor_then_clamp:
-        return v_threshold * torch.clamp(floor(u * levels + 0.5) / levels, 0, 1)
-    return v_threshold * floor(torch.clamp(u, 0, 1) * levels + 0.5) / levels
+        return v_threshold * clamp(floor(u * levels + 0.5) / levels)
+    return v_threshold * floor(clamp(u) * levels + 0.5) / levels
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
@@ -146,7 +168,7 @@ def test_gradients_are_those_of_autograd(order: GradientOrder, levels: int) -> N
     a.backward(upstream)
     expected.backward(upstream)
     assert own.grad is not None
-    assert torch.equal(own.grad, other.grad)
+    assert torch.allclose(own.grad, other.grad, rtol=1e-12)
     assert torch.allclose(layer.v_threshold.grad, v_threshold.grad, rtol=1e-12)
 
 
@@ -190,7 +212,7 @@ def test_state_and_copy() -> None:
     assert layer.v_threshold.shape == ()
     other = copy.deepcopy(layer)
     other.v_threshold.data.fill_(1.0)
-    assert float(layer.v_threshold) == 3.0
+    assert layer.v_threshold.item() == 3.0
     assert repr(layer) == "QCFSActivation(levels=8, v_threshold=3, order=floor_then_clamp)"
 
 

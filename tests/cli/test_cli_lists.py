@@ -1,0 +1,111 @@
+"""list, papers and check: what there is, what was published, and what converts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spikewright.cli.list import OWN
+from spikewright.convert.recipes import RECIPES
+from spikewright.data import DATASETS
+from spikewright.experiments import EXPERIMENTS
+from spikewright.experiments.network import embedded
+from spikewright.models import MODELS
+from spikewright.neurons import NEURONS
+from spikewright.papers import load
+
+from .conftest import Run
+
+KINDS = {
+    "neuron": NEURONS,
+    "recipe": RECIPES,
+    "dataset": DATASETS,
+    "model": MODELS,
+    "experiment": EXPERIMENTS,
+    "network": embedded(),
+}
+
+
+def test_list_for_programs_holds_every_part_with_its_source(run: Run) -> None:
+    ran = run("list", "--json")
+    assert (ran.status, ran.err) == (0, "")
+    rows = json.loads(ran.out)
+    assert {tuple(row) for row in rows} == {("kind", "name", "what", "source")}
+    for kind, registry in KINDS.items():
+        assert {row["name"] for row in rows if row["kind"] == kind} == set(registry)
+    assert {row["kind"] for row in rows} == {*KINDS, "surrogate", "encoder", "readout"}
+    assert [row for row in rows if not row["what"] or not row["source"]] == []
+    without = {row["name"]: row["source"] for row in rows if row["source"].startswith("none")}
+    assert without == OWN
+    named = {(row["kind"], row["name"]) for row in rows}
+    assert len(named) == len(rows) == len({(row["kind"], row["name"], row["what"]) for row in rows})
+
+
+def test_list_for_people_fits_the_terminal(run: Run) -> None:
+    ran = run("list")
+    assert ran.status == 0
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert all(f"  {name}  " in ran.out for registry in KINDS.values() for name in registry)
+    assert ran.out.index("neurons") < ran.out.index("recipes") < ran.out.index("experiments")
+
+
+def ids(out: str) -> set[str]:
+    return {paper.id for paper in load() if f"\n  {paper.id} " in out}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), {paper.id for paper in load()}),
+        (("--author", "TONG bu"), {paper.id for paper in load() if "Tong Bu" in paper.authors}),
+        (("--year", "2022"), {paper.id for paper in load() if paper.year == 2022}),
+        (("--venue", "iclr"), {paper.id for paper in load() if paper.venue == "ICLR"}),
+        (("--venue", "ICLR 2022"), {"qcfs"}),
+        (("potential", "initialization"), {"opi"}),
+        (("--query", "optimal ann-snn", "--author", "tong bu", "--year", "2022"), {"qcfs"}),
+    ],
+)
+def test_papers_are_found_by_every_filter(flags: tuple[str, ...], expected: set[str], run: Run) -> None:
+    ran = run("papers", *flags)
+    assert ran.status == 0
+    assert ids(ran.out) == expected
+    assert expected
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_one_paper_is_shown_with_summary_and_command(run: Run) -> None:
+    ran = run("papers", "--venue", "ICLR 2022", "--author", "tong bu")
+    (paper,) = (paper for paper in load() if paper.id == "qcfs")
+    flat = " ".join(ran.out.split())
+    assert " ".join(paper.summary.split()) in flat
+    assert f"  {paper.command}" in ran.out, "the command is on one line, to be copied"
+    assert ", ".join(paper.authors) in flat
+
+
+def test_unknown_authors_get_the_nearest(run: Run) -> None:
+    ran = run("papers", "--author", "Tong Bo")
+    assert ran.status == 1
+    assert ran.out.splitlines()[0] == "No paper fits."
+    assert "Nearest authors: Tong Bu" in ran.out
+    assert run("papers", "--author", "Zzyzx").out == "No paper fits.\nNearest authors: none alike.\n"
+    assert run("papers", "perpetual", "motion") == (1, "No paper fits.\n", "")
+
+
+def test_check_of_a_network_that_converts(run: Run, own: Path) -> None:
+    ran = run("check", f"{own}:net")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1] == f"{own}:net converts with OPI."
+    assert "0.1" in ran.out
+    assert "becomes IF" in ran.out
+
+
+def test_check_of_networks_that_do_not_convert(run: Run, own: Path) -> None:
+    ran = run("check", f"{own}:smooth", "--recipe", "qcfs")
+    assert (ran.status, ran.err) == (1, "")
+    assert ran.out.splitlines()[-1] == f"{own}:smooth does not convert with QCFS: 1 operation is not handled."
+    assert "no count of spikes has this" in " ".join(ran.out.split())
+    ran = run("check", "--model", f"{own}:straight")
+    assert ran.status == 1
+    assert ran.out.splitlines()[-1] == f"{own}:straight does not convert with OPI: nothing becomes a neuron."

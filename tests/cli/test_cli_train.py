@@ -1,0 +1,84 @@
+"""train: an experiment cut down by flags, a run stopped by time, and one that was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from spikewright.train.checkpoint import load
+
+from .conftest import Run, only
+
+TINY = [
+    *("--experiment", "cifar10_resnet20_qcfs_l4", "--network.classes", "4", "--dataset", "synthetic"),
+    *("--fit.epochs", "2", "--batch_size", "4", "--fit.checkpoint_steps", "1", "--threads", "1"),
+]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load(folder / "model.safetensors")[0]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return list(a) == list(b) and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_train_an_experiment_with_flags(run: Run, tmp_path: Path) -> None:
+    ran = run("train", *TINY, "--images", "8", "--out", tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    folder = only(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["network"]["prepare"]["type"] == "QCFS"
+    assert (config["name"], config["images"], config["fit"]["epochs"]) == ("cifar10_resnet20_qcfs_l4", 8, 2)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    first, *epochs, _, _, weights_line, report_line = ran.out.splitlines()
+    assert first == f"Run folder: {folder}"
+    assert epochs[0].startswith("epoch 1/2: lr 0.")
+    assert f"eval accuracy {100 * rows[0]['eval_accuracy']:.2f} %" in " ".join(ran.out.split())
+    assert weights_line == f"Weights: {folder / 'model.safetensors'}"
+    assert report_line == f"Report: {folder / 'report.html'}"
+    for name in ("environment.json", "report.json", "report.md", "report.html", "figures/learning_curve.svg"):
+        assert (folder / name).stat().st_size > 100
+
+
+def test_a_run_out_of_time_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
+    ran = run("train", *TINY, "--images", "8", "--minutes", "0", "--out", tmp_path)
+    folder = only(tmp_path)
+    assert ran.status == 0
+    assert ran.out.splitlines()[-1] == f"Time is up. Go on with: spikewright train --resume {folder}"
+    assert not (folder / "model.safetensors").exists()
+    ran = run("train", "--resume", folder, "--minutes", "none")
+    assert ran.status == 0
+    assert (folder / "model.safetensors").is_file()
+    assert only(tmp_path) == folder
+    assert run("train", "--resume", folder, "--fit.seed", "1").err.startswith(
+        f"spikewright train: checkpoint {folder / 'checkpoint.safetensors'}: was written with another seed;"
+    )
+
+
+def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(run: Run, tmp_path: Path) -> None:
+    flags = [*TINY, "--images", "64"]
+    command = [sys.executable, "-m", "spikewright", "train", *flags, "--out", str(tmp_path / "killed")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        deadline = time.monotonic() + 120
+        while not list((tmp_path / "killed").glob("*/checkpoint.safetensors")):
+            assert process.poll() is None, "the training ended by itself"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    killed = only(tmp_path / "killed")
+    progress = load(killed / "checkpoint.safetensors")[1]["progress"]
+    assert (progress["epoch"], progress["batch"]) < (2, 0)
+    assert not (killed / "model.safetensors").exists()
+    assert run("train", "--resume", killed).status == 0
+    assert run("train", *flags, "--out", tmp_path / "whole").status == 0
+    assert same(weights(killed), weights(only(tmp_path / "whole")))

@@ -1,0 +1,108 @@
+"""Conversion, evaluation, diagnosis and comparison as runs: files, numbers that agree, and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spikewright.convert.recipes import OPI, RobustNorm
+from spikewright.core.config import from_json, to_json
+from spikewright.core.errors import ArgumentError, DataError
+from spikewright.experiments.comparison import compare_runs
+from spikewright.experiments.conversion import ConvertRun, EvaluateRun, run_conversion, run_diagnosis, run_evaluation
+from spikewright.experiments.demo import PAIRS, DemoRun
+from spikewright.experiments.judging import Judging
+from spikewright.experiments.registries import REGISTRIES
+from spikewright.experiments.training import TrainRun
+from spikewright.report import Report, RunFolder
+
+
+@pytest.fixture
+def config(own: Path, judging: Judging, tmp_path: Path) -> ConvertRun:
+    return ConvertRun(
+        model=f"{own}:net",
+        recipe=OPI(),
+        dataset="synthetic",
+        calibration="train",
+        calibration_images=64,
+        judging=replace(judging, images=12, timesteps=3),
+        out=tmp_path,
+    )
+
+
+def folder_of(config: ConvertRun | EvaluateRun, name: str) -> RunFolder:
+    return RunFolder.create(config.out, name, to_json(config, REGISTRIES), {})
+
+
+def test_a_conversion_is_evaluated_and_diagnosed_alike(config: ConvertRun) -> None:
+    folder = folder_of(config, "convert")
+    report = run_conversion(config, folder)
+    assert report.title == "mine by OPI"
+    assert [row["timesteps"] for row in folder.metrics()] == [1, 2, 3]
+    assert from_json(ConvertRun, folder.config, REGISTRIES) == config
+    again = EvaluateRun(model=str(folder.path), dataset="synthetic", judging=config.judging, out=config.out)
+    evaluated = run_evaluation(again, folder_of(again, "evaluate"))
+    assert evaluated.tables == report.tables
+    diagnosed = run_diagnosis(config, folder_of(config, "diagnose"))
+    assert diagnosed.tables[0] == next(table for table in report.tables if table.title == "Error by layer")
+    assert diagnosed.summary == report.notes[0]
+    assert diagnosed.title == "Diagnosis of mine by OPI"
+    assert report.environment["seed"] == 42
+
+
+def test_thresholds_are_never_set_on_judged_images(config: ConvertRun) -> None:
+    wrong = replace(config, calibration="test")
+    with pytest.raises(ArgumentError, match=r"ConvertRun\.calibration: got 'test', the split that is judged; expected"):
+        run_conversion(wrong, folder_of(wrong, "convert"))
+
+
+def test_splits_that_a_data_set_does_not_have(config: ConvertRun) -> None:
+    wrong = replace(config, judging=replace(config.judging, split="sample"))
+    with pytest.raises(DataError, match=r"synthetic.*'sample'.*train.*test"):
+        run_conversion(wrong, folder_of(wrong, "convert"))
+
+
+def test_runs_side_by_side(config: ConvertRun) -> None:
+    opi = run_conversion(config, folder_of(config, "a"))
+    robust = replace(config, recipe=RobustNorm())
+    norm = run_conversion(robust, folder_of(robust, "b"))
+    two = compare_runs([("a", opi), ("b", norm)], {"python": "3"})
+    (table,) = two.tables
+    assert table.column("recipe") == ("OPI ANN", *["OPI"] * 3, "RobustNorm ANN", *["RobustNorm"] * 3)
+    assert table.rows == opi.tables[0].rows + norm.tables[0].rows
+    assert table.caption == opi.tables[0].caption
+    assert set(two.config) == {"a", "b"}
+    assert [figure.name for figure in two.figures] == ["accuracy", "energy"]
+    assert set(two.references) == set(opi.references) | set(norm.references)
+    same = compare_runs([("a", opi), ("c", opi)], {})
+    assert same.tables[0].column("recipe")[:2] == ("OPI ANN (a)", "OPI (a)")
+    assert same.tables[0].column("recipe")[-1] == "OPI (c)"
+    with pytest.raises(
+        DataError, match="report empty: got a run without a result; expected a run of convert, evaluate"
+    ):
+        compare_runs([("a", opi), ("empty", Report("Training", "Done."))], {})
+
+
+@pytest.mark.parametrize("config_of", [ConvertRun, TrainRun, DemoRun, lambda: EvaluateRun(model="x")])
+def test_every_default_config_survives_json(config_of) -> None:
+    made = config_of()
+    assert from_json(type(made), to_json(made, REGISTRIES), REGISTRIES) == made
+
+
+@pytest.mark.parametrize("kind", REGISTRIES, ids=lambda kind: getattr(kind, "__name__", str(kind)))
+def test_every_registered_name_survives_json(kind: type) -> None:
+    from dataclasses import field, make_dataclass
+
+    for name in REGISTRIES[kind]:
+        holder = make_dataclass("Holder", [("part", kind, field())], frozen=True)
+        made = from_json(holder, {"part": name}, REGISTRIES)
+        assert from_json(holder, to_json(made, REGISTRIES), REGISTRIES) == made
+
+
+def test_the_demo_shows_a_prepared_and_a_plain_network() -> None:
+    assert [(name, type(recipe).__name__) for name, recipe in PAIRS] == [
+        ("cifar10_resnet20_qcfs_l4", "QCFS"),
+        ("cifar10_resnet20_relu", "OPI"),
+    ]

@@ -1,0 +1,129 @@
+"""Measured figures for the docs: read from result files, never typed. A result file is the report.json of a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from spikewright.papers import load
+from spikewright.report import Report
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
+CATALOGUE = ROOT / "spikewright" / "papers" / "catalogue.json"
+METRIC = "top-1 accuracy (%)"
+PAPER_OF = {"QCFS": "qcfs", "OPI": "opi"}
+NETWORKS = {"cifar10_resnet20": ("CIFAR-10", "ResNet-20")}
+
+
+def results(method: str | None = None) -> list[tuple[Path, Report]]:
+    """Every accuracy result, or those of one method, by name of file."""
+    found = [(path, Report.from_json(path.read_text())) for path in sorted(FOLDER.glob("*.json"))]
+    return [(path, report) for path, report in found if method in (None, report.config["recipe"]["type"])]
+
+
+def rows_of(report: Report) -> list[dict]:
+    """The rows of a report's result table, by name of column; the first is the source network."""
+    table = next(table for table in report.tables if table.title == "Result")
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row)) for row in table.rows]
+
+
+def case_of(report: Report) -> tuple[str, str]:
+    """Data set and network of a result."""
+    model = str(report.config["model"])
+    return next(case for start, case in NETWORKS.items() if Path(model).stem.startswith(start))
+
+
+def published(paper_id: str, dataset: str, network: str) -> dict[str, float]:
+    """Published figures of one network by setting: "ANN", "T=4"..."""
+    paper = next(paper for paper in load() if paper.id == paper_id)
+    figures = [f for f in paper.published if (f.dataset, f.network, f.metric) == (dataset, network, METRIC)]
+    return {figure.setting: figure.value for figure in figures}
+
+
+def setting_of(row: dict) -> str:
+    """How the catalogue names a row's setting."""
+    return "ANN" if row["T"] is None else f"T={row['T']}"
+
+
+def numbers_of(method: str) -> str:
+    """A method's measured figures as Markdown: one table per result file, beside the published row if there is one."""
+    parts = [_one(method, path, report) for path, report in results(method)]
+    return "\n\n".join(parts) if parts else "No result file yet."
+
+
+def _one(method: str, path: Path, report: Report) -> str:
+    dataset, network = case_of(report)
+    theirs = published(PAPER_OF[method], dataset, network) if method in PAPER_OF else {}
+    rows = rows_of(report)
+    heads = ["", *(setting_of(row) for row in rows)]
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * len(rows)}"]
+    measured = (f"{100 * row['accuracy']:.2f}" for row in rows)
+    lines.append(f"| accuracy, ours [%] | {' | '.join(measured)} |")
+    if theirs:
+        cells = (f"{theirs[s]:.2f}" if (s := setting_of(row)) in theirs else "" for row in rows)
+        lines.append(f"| published [%] | {' | '.join(cells)} |")
+    agreement = ("" if row["agreement"] is None else f"{100 * row['agreement']:.2f}" for row in rows)
+    lines.append(f"| agreement with the source [%] | {' | '.join(agreement)} |")
+    ratio = ("" if row["ratio"] is None else f"{row['ratio']:.3f}" for row in rows)
+    lines.append(f"| energy ratio (45 nm, arithmetic) | {' | '.join(ratio)} |")
+    caption = next(table for table in report.tables if table.title == "Result").caption
+    commit = str(report.environment.get("commit"))[:8]
+    name = Path(str(report.config["model"])).stem
+    return (
+        f"**{name}**, {dataset}, {caption}\n\n" + "\n".join(lines) + "\n\n"
+        f"`{' '.join(report.environment['command'])}` at commit {commit}, seed {report.config['seed']}; "
+        f"result file [`{path.name}`](../../{path.relative_to(ROOT)})."
+    )
+
+
+def ours(paper_id: str) -> list[dict]:
+    """A paper's measured figures as the catalogue holds them."""
+    method = next((name for name, paper in PAPER_OF.items() if paper == paper_id), None)
+    rows = []
+    for path, report in results(method) if method else []:
+        dataset, network = case_of(report)
+        label = "" if Path(str(report.config["model"])).stem.endswith(("_l4", "_relu")) else ", L=8"
+        rows += [
+            {
+                "dataset": dataset,
+                "network": network,
+                "setting": setting_of(row) + label,
+                "metric": METRIC,
+                "value": round(100 * row["accuracy"], 2),
+                "result_file": str(path.relative_to(ROOT)),
+            }
+            for row in rows_of(report)
+        ]
+    return rows
+
+
+def main() -> int:
+    """Put the measured figures into the catalogue, or with --check say whether they are there."""
+    text = CATALOGUE.read_text()
+    stale = [paper.id for paper in load() if [_plain(number) for number in paper.ours] != ours(paper.id)]
+    if "--check" in sys.argv:
+        print("\n".join(f"catalogue: ours of {name} is out of date: run `make docs`." for name in stale))
+        return int(bool(stale))
+    for name in stale:
+        text = _replace_ours(text, name, ours(name))
+    CATALOGUE.write_text(text)
+    return 0
+
+
+def _plain(number) -> dict:
+    return {key: value for key, value in vars(number).items() if value is not None}
+
+
+def _replace_ours(text: str, paper_id: str, rows: list[dict]) -> str:
+    """Write one paper's list, one line per figure, and leave the rest of the file as it stands."""
+    start = text.index('"ours":', text.index(f'"id": "{paper_id}"'))
+    end = text.index("]", start) + 1
+    lines = ",\n".join(f"        {json.dumps(row)}" for row in rows)
+    return text[:start] + (f'"ours": [\n{lines}\n      ]' if rows else '"ours": []') + text[end:]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
