@@ -32,8 +32,7 @@ bench: $(BENCH_READY)  ## speed and memory beside another library, in an environ
 	@.venv-bench/bin/python benchmarks/run.py
 
 docs: $(READY)  ## write the generated pages of docs/ again
-	@$(BIN)/python tools/map.py
-	@$(BIN)/python tools/papers.py
+	@for page in map api results papers methods readme; do $(BIN)/python tools/$$page.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt
 	$(call install,.venv,-c constraints.txt -e .[dev])

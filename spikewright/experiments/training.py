@@ -25,7 +25,7 @@ from ..train.losses import cross_entropy
 from .network import Network, save_network
 from .registries import REGISTRIES
 
-PACKAGES = ("spikewright", "torch", "numpy", "lightning-fabric", "kornia", "safetensors")
+PACKAGES = ("spikewright", "torch", "numpy", "lightning-fabric", "safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
