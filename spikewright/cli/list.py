@@ -81,5 +81,7 @@ def main(argv: Sequence[str]) -> int:
     columns, console, rows = (Column("name"), Column("what"), Column("source")), Console(), catalogue()
     for kind in dict.fromkeys(row["kind"] for row in rows):
         of_kind = tuple((row["name"], row["what"], row["source"]) for row in rows if row["kind"] == kind)
-        console.print(Table(f"{kind}s", columns, of_kind).to_rich())
+        table = Table(f"{kind}s", columns, of_kind).to_rich()
+        table.columns[0].no_wrap = True
+        console.print(table)
     return 0

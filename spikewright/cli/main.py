@@ -11,12 +11,12 @@ from ..core.errors import SpikewrightError
 from ..report import ReportError, RunFolderError
 
 VERBS = {
-    "demo": "convert two embedded networks and judge them on real images (a few minutes)",
+    "demo": "convert two embedded networks, judge them on real images (minutes)",
     "train": "train a source network, or go on with a run that was stopped",
     "convert": "make a trained network spiking and judge it at every time step",
     "evaluate": "judge a converted network on other data or with other settings",
-    "check": "does a network convert, operation by operation, and what to do if not",
-    "diagnose": "compare source and spiking network; name the first layer that goes wrong",
+    "check": "does a network convert, operation by operation; what to do if not",
+    "diagnose": "compare source and spiking network, name the first wrong layer",
     "report": "draw the report of a run again, or set several runs side by side",
     "list": "neurons, recipes, data sets, models, experiments, with their sources",
     "papers": "search the papers that this project implements",
@@ -33,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
     """Run a verb.
 
     Returns:
-        The exit status: 0; 1 if a search or check found against it; 2 for an error that the user can mend; 130 if
+        The exit status: 0; 1 if a search finds nothing, a check fails, or nobody
+            reads the output; 2 for an error that the user can mend; 130 if
             it was interrupted.
     """
     if not argv or argv[0] in ("-h", "--help"):
@@ -57,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except KeyboardInterrupt:
         print(f"spikewright {verb}: interrupted; what was written so far is kept.", file=sys.stderr)
         return 130

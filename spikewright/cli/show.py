@@ -14,7 +14,9 @@ def show(report: Report, folder: RunFolder, *, tables: int = 1) -> None:
     """Print the first tables and the summary of a report, and the path of its page."""
     console = Console()
     for table in report.tables[:tables]:
-        console.print(narrow(table).to_rich())
+        shown = narrow(table).to_rich()
+        shown.columns[0].no_wrap = True
+        console.print(shown)
     if not any(report.summary in table.caption for table in report.tables[:tables]):
         say(console, report.summary)
     print(f"Report: {folder.path / 'report.html'}")

@@ -118,7 +118,7 @@ class Judgement:
         return energy_over_time(self.operations, costs, self.judging.shown, ann=self.source).energies
 
     def table(self, recipe: str, title: str = "Result") -> Table:
-        """One row for the source network, then one per shown T: accuracy, agreement, spikes, operations, energy."""
+        """One row for the source network, then one per shown T: accuracy, agreement, spikes, synops, MACs, energy."""
         columns = (
             Column("recipe"),
             Column("T", note="Time steps; a dash is the source network."),
@@ -127,7 +127,8 @@ class Judgement:
             Column("high", "%", 2, "Ends of the 95 % Wilson interval."),
             Column("agreement", "%", 2, "Images that get the source network's class."),
             Column("spikes", "", 3, "Per neuron and image, over all steps."),
-            Column("operations", "million", 2, "Synops and MACs per image; the source network's are MACs."),
+            Column("synops", "M", 2, "Millions of synaptic operations per image: accumulations caused by spikes."),
+            Column("MACs", "M", 2, "Millions of multiply-accumulates per image: the source network, and analog input."),
             Column(
                 "energy", "J", 2, f"Per image, cost table {self.judging.costs}: arithmetic only, see docs/energy.md."
             ),
@@ -135,13 +136,14 @@ class Judgement:
         )
         over_time, samples, energies = self.over_time, self.over_time.samples, self.energies
         right = over_time.source_correct or 0
-        source = (f"{recipe} ANN", None, right / samples, *wilson(right, samples), None, None)
+        source = (f"{recipe} ANN", None, right / samples, *wilson(right, samples), None, None, None)
         rows: list[tuple] = [(*source, self.source.totals().macs / 1e6, energies[0].ann_joule, None)]
         for t, energy in zip(self.judging.shown, energies):
             right, totals = over_time.correct[t - 1], self.operations.totals(t)
             judged = (right / samples, *wilson(right, samples), over_time.agreement[t - 1])
             spikes = self.spikes.spikes_per_sample(t) / self.spikes.neurons
-            rows.append((recipe, t, *judged, spikes, (totals.synops + totals.macs) / 1e6, energy.joule, energy.ratio))
+            counted = (spikes, totals.synops / 1e6, totals.macs / 1e6)
+            rows.append((recipe, t, *judged, *counted, energy.joule, energy.ratio))
         caption = f"{samples:,} images; spikes, operations and energy on the first {self.operations.samples}."
         return Table(title, columns, tuple(rows), caption=caption)
 

@@ -52,7 +52,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def call(*argv: object) -> Ran:
         capsys.readouterr()
         status = main([str(word) for word in argv])
-        return Ran(status, *capsys.readouterr())
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
 
     yield call
     torch.set_num_threads(before)

@@ -18,7 +18,7 @@ from .conftest import Run, only
 
 TINY = [
     *("--experiment", "cifar10_resnet20_qcfs_l4", "--network.classes", "4", "--dataset", "synthetic"),
-    *("--fit.epochs", "2", "--batch_size", "4", "--fit.checkpoint_steps", "1", "--threads", "1"),
+    *("--fit.epochs", "2", "--batch_size", "4", "--fit.checkpoint_steps", "4", "--threads", "1"),
 ]
 
 
@@ -65,7 +65,7 @@ def test_a_run_out_of_time_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(run: Run, tmp_path: Path) -> None:
-    flags = [*TINY, "--images", "64"]
+    flags = [*TINY, "--images", "48"]
     command = [sys.executable, "-m", "spikewright", "train", *flags, "--out", str(tmp_path / "killed")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
         deadline = time.monotonic() + 120

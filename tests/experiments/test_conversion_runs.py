@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from spikewright.convert import convert
+from spikewright.convert.recipe import Conversion
 from spikewright.convert.recipes import OPI, RobustNorm
 from spikewright.core.config import from_json, to_json
 from spikewright.core.errors import ArgumentError, DataError
+from spikewright.data import ImageDataset
 from spikewright.experiments.comparison import compare_runs
 from spikewright.experiments.conversion import ConvertRun, EvaluateRun, run_conversion, run_diagnosis, run_evaluation
 from spikewright.experiments.demo import PAIRS, DemoRun
-from spikewright.experiments.judging import Judging
+from spikewright.experiments.judging import Judging, judge, judgement_report
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun
 from spikewright.report import Report, RunFolder
@@ -64,10 +68,10 @@ def test_splits_that_a_data_set_does_not_have(config: ConvertRun) -> None:
         run_conversion(wrong, folder_of(wrong, "convert"))
 
 
-def test_runs_side_by_side(config: ConvertRun) -> None:
-    opi = run_conversion(config, folder_of(config, "a"))
-    robust = replace(config, recipe=RobustNorm())
-    norm = run_conversion(robust, folder_of(robust, "b"))
+def test_runs_side_by_side(config: ConvertRun, conversion: Conversion, images: ImageDataset) -> None:
+    opi = judgement_report("a", conversion, judge(conversion, images, config.judging), {"seed": 1}, {})
+    other = convert(conversion.source, RobustNorm(), torch.rand(64, 3, 16, 16))
+    norm = judgement_report("b", other, judge(other, images, config.judging), {"seed": 2}, {})
     two = compare_runs([("a", opi), ("b", norm)], {"python": "3"})
     (table,) = two.tables
     assert table.column("recipe") == ("OPI ANN", *["OPI"] * 3, "RobustNorm ANN", *["RobustNorm"] * 3)

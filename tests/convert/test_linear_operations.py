@@ -1,0 +1,184 @@
+"""What stays in a converted network and what the audit refuses, operation by operation, with its advice."""
+
+import operator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from spikewright.convert.linear import is_linear
+from spikewright.convert.rules import audit, sites
+from spikewright.core import Spiking
+from spikewright.core.errors import ConversionError
+from spikewright.core.trace import trace
+from spikewright.neurons import IF
+
+
+class Net(nn.Module):
+    """An operation between two linear layers and a neuron: images [N, 2, 4, 4] -> h [N, 4, 4, 4] -> operation."""
+
+    def __init__(self, run) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.neuron = nn.Conv2d(2, 4, 1), IF(v_threshold=0.2)
+        self.weight, self.fc = nn.Parameter(torch.randn(4, 4)), nn.Linear(4, 4)
+        self.layers = nn.ModuleDict()
+        self.run = run
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(self, self.neuron(self.conv(x)))
+
+
+STAYS = {
+    "add and sub": lambda net, h: torch.sub(torch.add(h, h, alpha=2), 1) + h - 3 + -h,
+    "scaling": lambda net, h: 2 * h / 3 * net.weight.sum(),
+    "product with weights": lambda net, h: torch.mul(net.weight, h).div(net.weight.abs() + 1),
+    "flatten": lambda net, h: torch.flatten(h, 1),
+    "view by size": lambda net, h: h.view(h.size(0), -1) / h.size(1),
+    "reshape": lambda net, h: h.reshape(-1, 64).view(h.shape[0], 4, 16).transpose(1, 2),
+    "permute": lambda net, h: h.permute(0, 2, 3, 1).permute([0, 3, 1, 2]),
+    "permute from the end": lambda net, h: torch.permute(h, (-4, 2, 3, 1)),
+    "mean of pixels": lambda net, h: h.mean((2, 3)),
+    "mean of the last": lambda net, h: torch.mean(h, dim=-1).sum(-1, keepdim=True),
+    "cat": lambda net, h: torch.cat([h, h], 1),
+    "stack": lambda net, h: torch.stack((h, h), dim=1).flatten(1, 2),
+    "chunk": lambda net, h: h.chunk(2, 1)[0] + h.chunk(2, dim=1)[1],
+    "split": lambda net, h: operator.getitem(torch.split(h, 2, dim=1), 1),
+    "slice": lambda net, h: h[:, 1:3, ::2] + h[:, 0:2, ::2],
+    "slice from the end": lambda net, h: h[..., 0],
+    "pad and resize": lambda net, h: F.interpolate(F.pad(h, (1, 1)), scale_factor=2),
+    "squeeze": lambda net, h: h.mean((2, 3), keepdim=True).squeeze(3).squeeze(-1).unsqueeze(1),
+    "linear with made weights": lambda net, h: F.linear(h, net.weight * 2, torch.tanh(net.fc.bias)),
+    "pooling": lambda net, h: F.adaptive_avg_pool2d(F.avg_pool2d(h, 2), 1),
+    "to and clone": lambda net, h: h.to(torch.float64).float().type_as(h).clone().detach().contiguous(),
+    "half of the activity": lambda net, h: h.data,
+    "softmax of weights": lambda net, h: h * torch.softmax(net.weight, 0),
+}
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_affine_operations_stay(name: str) -> None:
+    """They pass the audit, and truly commute with the mean over time."""
+    net = Net(STAYS[name])
+    graph = trace(net.eval())
+    audit(graph, "any recipe")
+    xs = torch.rand(6, 3, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        out = Spiking(graph)(xs)
+        spikes = Spiking(nn.Sequential(net.conv, net.neuron))(xs)
+        assert spikes.std() > 0.05
+        assert torch.allclose(out.mean(0), net.run(net, spikes.mean(0)), atol=1e-5)
+
+
+REFUSED = {
+    "product of two": (lambda net, h: h * h.mean(1, keepdim=True), "mul", "a product or quotient of two activities"),
+    "square": (lambda net, h: h * h, "mul", "a product or quotient of two activities"),
+    "square by method": (lambda net, h: h.mul(h), "mul", "a product or quotient of two activities"),
+    "division by activity": (lambda net, h: 1 / (h + 1), "truediv", "a product or quotient of two activities"),
+    "division by keyword": (lambda net, h: torch.div(3.0, other=h), "div", "a product or quotient"),
+    "rounded division": (lambda net, h: torch.div(h, 2, rounding_mode="floor"), "div", "a product or quotient"),
+    "matmul": (lambda net, h: h @ h.transpose(2, 3), "matmul", "a matrix product of two activities"),
+    "bmm": (lambda net, h: torch.bmm(h[:, 0], h[:, 1]), "bmm", "a matrix product of two activities"),
+    "linear by image": (lambda net, h: F.linear(h, h[:, 0].mean(0)), "mean", "other than axis 0"),
+    "mean over all": (lambda net, h: h - h.mean(), "mean", "give dim=..., other than axis 0"),
+    "mean over the batch": (lambda net, h: h - h.mean(0), "mean", "give dim=..., other than axis 0"),
+    "sum over two": (lambda net, h: h - torch.sum(h, dim=(0, 2), keepdim=True), "sum", "other than axis 0"),
+    "cat along the batch": (lambda net, h: torch.cat([h, h])[:, 0], "cat", "other than axis 0"),
+    "stack in front": (lambda net, h: torch.stack([h, h]).mean(1), "stack", "other than axis 0"),
+    "chunk of the batch": (lambda net, h: h.chunk(2)[0], "chunk", "other than axis 0"),
+    "one of the batch": (lambda net, h: h[0], "getitem", "other than axis 0"),
+    "part of the batch": (lambda net, h: h[1:], "getitem", "other than axis 0"),
+    "transpose of the batch": (lambda net, h: h.transpose(0, 1), "transpose", "other than axis 0"),
+    "permute of the batch": (lambda net, h: h.permute(1, 0, 2, 3), "permute", "other than axis 0"),
+    "T": (lambda net, h: h.T, "getattr", "other than axis 0"),
+    "unsqueeze in front": (lambda net, h: h.unsqueeze(0), "unsqueeze", "other than axis 0"),
+    "squeeze in front": (lambda net, h: h.squeeze(0), "squeeze", "other than axis 0"),
+    "round": (lambda net, h: h.round(), "round", "write a rule for it, extra=(...), or list it in allow=(...)"),
+    "to integers": (lambda net, h: h.to(torch.int64).float(), "to", "write a rule for it"),
+    "power": (lambda net, h: h**2, "pow", "write a rule for it"),
+    "abs": (lambda net, h: h.abs(), "abs", "write a rule for it"),
+    "amax": (lambda net, h: h.amax(1), "amax", "write a rule for it"),
+    "softmax": (lambda net, h: F.softmax(h, 1), "softmax", "its scale depends on the input"),
+    "log_softmax": (lambda net, h: h.log_softmax(1), "log_softmax", "take a final softmax off"),
+    "layer_norm": (lambda net, h: F.layer_norm(h, (4,)), "layer_norm", "use batch norm"),
+    "gelu": (lambda net, h: F.gelu(h), "gelu", "no count of spikes has this shape"),
+    "sigmoid": (lambda net, h: h.sigmoid(), "sigmoid", "no count of spikes has this shape"),
+    "leaky_relu": (lambda net, h: F.leaky_relu(h, 0.1), "leaky_relu", "negative outputs need signed neurons"),
+    "max_pool2d": (lambda net, h: F.max_pool2d(h, 2), "max_pool2d", "use average pooling"),
+    "relu": (lambda net, h: F.relu(h), "relu", "train it with prepare"),
+    "mask": (lambda net, h: h * (h > 0.1), "gt", "write a rule for it"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_operations_are_refused_with_advice(name: str) -> None:
+    run, kind, text = REFUSED[name]
+    with pytest.raises(ConversionError) as caught:
+        audit(trace(Net(run).eval()), "OPI")
+    lines = str(caught.value).split("\n")
+    assert lines[0].startswith("OPI: no rule handles ")
+    assert any(f"({kind}): " in line and text in line for line in lines[1:-1]), str(caught.value)
+    assert lines[-1].startswith("Change the network, add a rule with extra=(...), or list a name in allow=(...)")
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (nn.GELU(), "no count of spikes"),
+        (nn.SiLU(), "no count of spikes"),
+        (nn.Tanh(), "no count of spikes"),
+        (nn.LeakyReLU(0.1), "negative outputs"),
+        (nn.PReLU(), "negative outputs"),
+        (nn.Softmax(1), "take a final softmax off"),
+        (nn.LayerNorm(4), "use batch norm"),
+        (nn.GroupNorm(2, 4), "use batch norm"),
+        (nn.MaxPool2d(2), "use average pooling"),
+        (nn.LPPool2d(2, 2), "write a rule for it"),
+        (nn.BatchNorm2d(4, track_running_stats=False), "it has no running statistics"),
+    ],
+)
+def test_layers_that_are_refused(layer: nn.Module, text: str) -> None:
+    net = Net(lambda net, h: net.layers["it"](h))
+    net.layers["it"] = layer
+    with pytest.raises(ConversionError, match=rf"layers\.it \({type(layer).__name__}\): .*{text}"):
+        audit(trace(net.eval()), "OPI")
+
+
+def test_weights_computed_from_the_image_are_refused() -> None:
+    def run(net: Net, h: Tensor) -> Tensor:
+        return F.conv2d(h, h[:, :, :1, :1].flatten(1).view(-1, 4, 1, 1))
+
+    with pytest.raises(ConversionError, match=r"\(conv2d\): its weights come from the image"):
+        audit(trace(Net(run).eval()), "OPI")
+
+
+def test_every_operation_at_fault_is_listed() -> None:
+    with pytest.raises(ConversionError, match="handles 3 operations") as caught:
+        audit(trace(Net(lambda net, h: F.softmax(h.abs() * h, 1)).eval()), "OPI")
+    assert len(str(caught.value).split("\n")) == 5
+
+
+def test_a_subclass_of_a_linear_layer_is_not_taken_for_one() -> None:
+    class Squared(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(input) ** 2
+
+    net = Net(lambda net, h: net.layers["it"](h))
+    net.layers["it"] = Squared(4, 4)
+    with pytest.raises(ConversionError, match=r"layers\.it \(Squared\)"):
+        audit(trace(net, leaves=(Squared,)), "OPI")
+
+
+def test_what_does_not_depend_on_the_image_stays() -> None:
+    graph = trace(Net(lambda net, h: h * torch.softmax(net.weight.abs(), 0).max()))
+    assert all(is_linear(site) for site in sites(graph))
+    assert [site.depends_on_input for site in sites(graph)] == [True, True, False, False, False, True]
+
+
+def test_names_and_kinds_of_sites() -> None:
+    graph = trace(Net(lambda net, h: net.fc(net.fc(F.relu(h).relu()))))
+    assert [(site.name, site.kind) for site in sites(graph)] == [
+        *(("conv", "Conv2d"), ("neuron", "IF"), ("relu", "relu"), ("relu_1", "relu")),
+        *(("fc", "Linear"), ("fc_2", "Linear")),
+    ]
