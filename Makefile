@@ -20,7 +20,7 @@ demo: $(READY)  ## convert two trained networks, judge them on real images, writ
 	@$(BIN)/spikewright demo
 
 test: $(READY)  ## run all tests
-	@$(BIN)/pytest -n 2
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest -n 2
 
 check: $(READY)  ## formatting, lint, types, architecture, generated pages
 	@$(BIN)/ruff check --quiet .

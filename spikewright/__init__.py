@@ -1,7 +1,7 @@
 """spikewright: spiking neural networks, converted from trained networks and judged at every time step.
 
-Shell, neurons, encoders and read-outs are here; each task has a package of its own: `convert`, `train`, `profile`, `data`,
-`models`, `report`, `experiments`.
+Shell, neurons, encoders and read-outs are here; each task has a package of its own: `convert`, `train`, `profile`,
+`data`, `models`, `report`, `experiments`.
 """
 
 from .coding import last as last

@@ -38,5 +38,5 @@ def snapshot() -> str:
 
 
 if __name__ == "__main__":
-    how = ".venv/bin/python tools/api.py, and note every removed name in CHANGELOG.md"
+    how = "make docs, and note every removed name in CHANGELOG.md"
     sys.exit(write_or_check(ROOT / "docs" / "api_snapshot.txt", snapshot(), how))

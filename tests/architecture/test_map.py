@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 def run(root: Path, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a tool of the tree under root in a fresh interpreter."""
     command = [sys.executable, str(root / "tools" / tool), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
 @pytest.fixture

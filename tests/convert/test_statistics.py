@@ -80,12 +80,15 @@ def test_the_range_doubles_over_batches() -> None:
     for percentile in (50, 90, 99):
         found = measured(Percentile(percentile=percentile), batches).item()
         lower, higher = (
-            torch.quantile(everything.double(), percentile / 100, interpolation=kind).item() for kind in ("lower", "higher")
+            torch.quantile(everything.double(), percentile / 100, interpolation=kind).item()
+            for kind in ("lower", "higher")
         )
         assert lower <= found <= higher + everything.max().item() / 2048
 
 
-@pytest.mark.parametrize("statistic", [Maximum(), Percentile(percentile=95), Percentile(percentile=95, groups=per_channel)])
+@pytest.mark.parametrize(
+    "statistic", [Maximum(), Percentile(percentile=95), Percentile(percentile=95, groups=per_channel)]
+)
 def test_order_and_size_of_batches_do_not_matter(statistic) -> None:
     everything = torch.cat([activations(8, seed, scale=3.0**seed) for seed in range(5)])
     mixed = everything[torch.randperm(40, generator=torch.Generator().manual_seed(0))]
@@ -117,7 +120,9 @@ def test_very_small_and_very_large_values() -> None:
 
 
 def test_too_few_values() -> None:
-    with pytest.raises(DataError, match=r"site: got 60 values per group for the 99th percentile; expected at least 100"):
+    with pytest.raises(
+        DataError, match=r"site: got 60 values per group for the 99th percentile; expected at least 100"
+    ):
         measured(Percentile(percentile=99), [activations(1, 0)])
     with pytest.raises(DataError, match=r"got 80 values per group for the 99th percentile"):
         measured(Percentile(percentile=99, groups=per_channel), [activations(4, 0)])
