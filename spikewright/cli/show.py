@@ -16,6 +16,7 @@ def show(report: Report, folder: RunFolder, *, tables: int = 1) -> None:
     for table in report.tables[:tables]:
         shown = narrow(table).to_rich()
         shown.columns[0].no_wrap = True
+        shown.padding = (0, 1, 0, 0)  # with a margin on both sides the headings would be broken
         console.print(shown)
     if not any(report.summary in table.caption for table in report.tables[:tables]):
         say(console, report.summary)

@@ -229,7 +229,9 @@ class _Reading:
         for path in self.changes:
             beside = [each for each in known if each.rpartition(".")[0] == path.rpartition(".")[0]] or known
             allowed = f"one of {', '.join(self.dashes + each for each in beside)}" if beside else "none"
-            met, todo = "an unknown flag" if self.dashes else "an unknown field", _nearest(path, known, self.dashes)
+            below = [each for each in known if each.endswith(f".{path}")]
+            todo = _nearest(path, below or beside, self.dashes)
+            met = "an unknown flag" if self.dashes else "an unknown field"
             raise ConfigError(sentence(self.dashes + path, met, allowed, todo))
         for path, (kind, holds, _) in self.met.items():
             if holds is MISSING:
@@ -331,9 +333,8 @@ def _is_config(kind: Any) -> bool:
 
 def _nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
     """The end of an error about a name that is not known: the one that was probably meant."""
-    folded, name = {each.casefold(): each for each in known}, name.casefold()
-    inner = [each for each in folded if each.endswith(f".{name}")]
-    near = inner or get_close_matches(name, [each for each in folded if not name.startswith(f"{each}.")], 1)
+    folded = {each.casefold(): each for each in known}
+    near = get_close_matches(name.casefold(), folded, 1, cutoff=0.5)
     return f"The nearest is {dashes}{folded[near[0]]}" if near else ""
 
 

@@ -446,6 +446,9 @@ def test_flags_change_what_they_name(argv: str, changes: dict[str, Any]) -> None
         ("--low 3", "--low: got an unknown flag; expected one of --count"),
         ("--low 3", "The nearest is --part.low."),
         ("--method.levels 3", "--method.levels: got an unknown flag; expected one of --method.start, --method.perc"),
+        ("--method.lvls 3", "--method.percentile."),
+        ("--label.x 3", "--label.x: got an unknown flag; expected one of --count, --rate,"),
+        ("--prt 3", "--order, --method, --method.start, --method.percentile, --extra, --methods, --part.low"),
         ("--cached 3", "--cached: got an unknown flag"),
         ("--label --loud", "--label: got no value; expected text."),
         ("--no-loud=x", "--no-loud: got an unknown flag"),
@@ -517,6 +520,10 @@ def test_the_same_name_refines_and_another_begins_anew() -> None:
     assert read("--spare", "none", start=Sample(spare=Part(low=3))).spare is None
     assert read("--spare.high", "5", start=Sample(spare=Part(low=3))).spare == Part(low=3, high=5)
     assert override(start, {"method": {"percentile": 70.0}}, REGISTRIES).method == Plain(start=0.25, percentile=70.0)
+
+
+def test_spaces_around_commas_do_not_count() -> None:
+    assert read("--labels", " a, b ,c").labels == ("a", "b", "c")
 
 
 def test_two_changes_that_only_fit_together_pass() -> None:

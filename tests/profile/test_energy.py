@@ -104,6 +104,13 @@ def test_a_table_without_multiply_accumulates_gives_no_ratio(snn, ann):
     assert energy.table().column("energy")[1] is None
 
 
+def test_a_lower_bound_gives_no_ratio(snn, ann):
+    energy = estimate(snn, dataclasses.replace(FLOAT32_45NM, neuron_update_joule=None), ann=ann)
+    assert energy.unpriced == ("updates",)
+    assert energy.ann_joule is not None  # an ordinary network has no updates
+    assert energy.ratio is None
+
+
 def test_a_network_without_analog_work_has_an_energy_on_such_a_table():
     counted = count_operations(Spiking(nn.Sequential(IF(), LAST)), torch.ones(2, 1, 3), input_amplitude=1.0)
     energy = estimate(counted, TRUENORTH)
