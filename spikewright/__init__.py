@@ -17,6 +17,7 @@ from .core import Temporal as Temporal
 from .core import carry_state as carry_state
 from .core import gradient_rule as gradient_rule
 from .core import recording as recording
+from .core.errors import SpikewrightError as SpikewrightError
 from .neurons import ALIF as ALIF
 from .neurons import IF as IF
 from .neurons import LI as LI

@@ -34,7 +34,8 @@ def page(name: str, recipe: type) -> str:
 def _default(recipe: object, name: str) -> str:
     value = getattr(recipe, name)
     if hasattr(value, "groups"):
-        return f"{type(value).__name__}({', '.join(str(getattr(v, '__name__', v)) for v in vars(value).values())})"
+        given = (f"{name}={getattr(v, '__name__', v)}" for name, v in vars(value).items())
+        return f"{type(value).__name__}({', '.join(given)})"
     return str(getattr(value, "name", value))
 
 

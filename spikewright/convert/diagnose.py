@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.carry import carry_state
-from ..core.errors import ArgumentError, ConversionError, ShapeError, sentence
+from ..core.errors import ArgumentError, ConversionError, DataError, ShapeError, sentence
 from ..core.neuron import Neuron
 from ..core.observe import observe
 from ..core.temporal import unfold
@@ -83,12 +83,13 @@ class Diagnosis:
             )
         if wrong.own > 0.5 * wrong.error:
             return (
-                f"{start}, {wrong.own:.0%} of it from this layer itself: too few steps for its threshold. Try more "
-                "time steps, a lower threshold (lower percentile, or one per channel), or a source trained with QCFS."
+                f"{start}, and {wrong.own:.0%} of the activation arises in this layer: too few steps for its "
+                "threshold. Try more time steps, a lower threshold (lower percentile, or one per channel), or a source "
+                "trained with QCFS."
             )
         return (
-            f"{start}, but only {wrong.own:.0%} arises here; the rest comes from the layers before it, whose errors "
-            "add up. Try more time steps, or a source trained with QCFS."
+            f"{start}, but only {wrong.own:.0%} of the activation arises here; the rest comes from the layers before "
+            "it, whose errors add up. Try more time steps, or a source trained with QCFS."
         )
 
     def table(self) -> Table:
@@ -119,8 +120,9 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
         tolerance: error, as a share of the activation, above which a layer counts as wrong.
 
     Raises:
-        ArgumentError: if T < 1.
+        ArgumentError: if T < 1 or the tolerance is not above 0.
         ShapeError: if `images` is no floating-point batch.
+        DataError: if an image holds NaN or infinite values.
         ConversionError: if the conversion holds no neurons.
     """
     if timesteps < 1:
@@ -129,6 +131,10 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
         raise ShapeError(
             sentence("diagnose.images", f"{list(images.shape)} of {images.dtype}", "a floating-point batch [N, ...]")
         )
+    if not torch.isfinite(images).all():
+        raise DataError(sentence("diagnose.images", "NaN or infinite values", "finite images", "Check the data"))
+    if not 0 < tolerance < float("inf"):
+        raise ArgumentError(sentence("diagnose.tolerance", repr(tolerance), "a finite number above 0"))
     neurons = conversion.neurons()
     if not neurons:
         raise ConversionError("diagnose: the conversion holds no neurons; expected at least one.")

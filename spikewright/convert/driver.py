@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..core.errors import ConversionError
+from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.spiking import Spiking
 from ..core.trace import copied, trace
 from .fold import fold_batch_norm
@@ -19,6 +19,15 @@ from .rules import Rule, audit, rewrite, sites
 from .statistics import measure
 
 LEAVES = (QCFSActivation,)
+
+
+def check_recipe(recipe: object, who: str) -> None:
+    """Raise ArgumentError unless it is a recipe: an instance, not the class or its name."""
+    if not isinstance(recipe, Recipe):
+        met = f"the class {recipe.__name__}" if isinstance(recipe, type) else repr(recipe)
+        raise ArgumentError(
+            sentence(f"{who}.recipe", met, "a recipe, e.g. OPI()", "The order is model, recipe, images")
+        )
 
 
 def trace_for_inference(model: nn.Module, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
@@ -40,6 +49,7 @@ def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module
     Raises:
         ConversionError: if the network cannot be traced, or the method replaces nothing in it.
     """
+    check_recipe(recipe, "prepare")
     graph = trace(model, leaves=(*LEAVES, *leaves))
     like = next(graph.parameters(), torch.empty(()))
     rules = recipe.prepare()
@@ -87,6 +97,7 @@ def convert(
         >>> snn(torch.rand(5, 3, 1, 2, 2)).shape
         torch.Size([5, 3, 2])
     """
+    check_recipe(recipe, "convert")
     name = type(recipe).__name__
     source = trace_for_inference(model, leaves)
     fold_batch_norm(source)

@@ -170,6 +170,7 @@ class WatchedRun(fx.Interpreter):
 
     def __init__(self, graph: fx.GraphModule, see: Mapping[fx.Node, Callable[[Tensor], None]]) -> None:
         super().__init__(graph)
+        self.extra_traceback = False  # an error's own sentence is enough
         self.see = see
 
     def run_node(self, n: fx.Node) -> Any:

@@ -93,6 +93,10 @@ class Neuron(Temporal):
             self.carry.keep(state)
         return spikes * self.amplitude.to(xs.dtype)
 
+    def __getstate__(self) -> dict:
+        """What a copy or pickle takes along: no state that is being carried, no call in progress."""
+        return {**super().__getstate__(), "carry": None, "timesteps": None}
+
     def extra_repr(self) -> str:
         """The constants, as `print(model)` shows them."""
         own = {**dict(self.named_buffers(recurse=False)), **dict(self.named_parameters(recurse=False))}

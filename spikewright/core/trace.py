@@ -18,7 +18,7 @@ from .temporal import Temporal
 class _Tracer(fx.Tracer):
     """Stops at torch.nn layers, temporal layers, and the classes it is told."""
 
-    def __init__(self, leaves: tuple[type[nn.Module], ...]) -> None:
+    def __init__(self, leaves: tuple[type[nn.Module], ...] = ()) -> None:
         super().__init__()
         self.leaves = leaves
 

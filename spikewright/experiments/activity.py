@@ -59,8 +59,8 @@ def activity_figures(
     histogram = FigureSpec(
         "membranes",
         "membrane_histogram",
-        f"Membrane potentials after {timesteps} steps for the first image, in units of the threshold. One below "
-        "0 or above the threshold is a neuron whose spike count is not the one its mean input asks for.",
+        f"Membrane potentials after {timesteps} steps for the first image, in units of the threshold. "
+        "Far below 0: neurons whose input is negative. Above the threshold: neurons that fell behind their input.",
         table.title,
     )
     return table, (raster, histogram)

@@ -9,13 +9,15 @@ from ..convert.driver import convert
 from ..convert.recipe import Recipe
 from ..convert.recipes import QCFS
 from ..core.config import to_json
-from ..core.errors import ArgumentError, sentence
+from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.seed import seed_all
 from ..data import load_dataset
 from ..data.batches import Batches
+from ..data.folder import FolderImages
+from ..data.images import ImageDataset
 from ..report import Report, RunFolder, environment
 from .judging import Judging, diagnose_first, judge, judgement_report, layer_figure
-from .network import load_conversion, load_network, save_conversion
+from .network import Loaded, load_conversion, load_network, save_conversion
 from .registries import REGISTRIES
 from .training import PACKAGES
 
@@ -87,13 +89,29 @@ def calibration_batches(config: ConvertRun) -> Batches:
     return Batches(data if config.calibration_images is None else data.subset(config.calibration_images), 100)
 
 
+def judged_images(config: ConvertRun | EvaluateRun, loaded: Loaded) -> ImageDataset | FolderImages:
+    """The images that the result is judged on.
+
+    Raises:
+        ConfigError: if the network was made for another number of classes.
+    """
+    images = load_dataset(config.dataset, config.data, config.judging.split)
+    classes = loaded.description.get("network", {}).get("classes", len(images.classes))
+    if classes != len(images.classes):
+        raise ConfigError(
+            f"--dataset {config.dataset}: has {len(images.classes)} classes, but {config.model} was made for "
+            f"{classes}. Judge a network on the data set that it was trained for."
+        )
+    return images
+
+
 def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
     """Convert, judge, and write the spiking network and the report into the run folder."""
     seed_all(config.seed)
     loaded = load_network(config.model)
     needs_data = bool(config.recipe.statistics())
     conversion = convert(loaded.model, config.recipe, calibration_batches(config) if needs_data else None)
-    images = load_dataset(config.dataset, config.data, config.judging.split)
+    images = judged_images(config, loaded)
     judgement = judge(conversion, images, config.judging, log=folder.log)
     name = f"{Path(config.model).stem} by {type(config.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
@@ -114,7 +132,7 @@ def run_diagnosis(config: ConvertRun, folder: RunFolder) -> Report:
     conversion = convert(
         loaded.model, config.recipe, calibration_batches(config) if config.recipe.statistics() else None
     )
-    images = load_dataset(config.dataset, config.data, config.judging.split)
+    images = judged_images(config, loaded)
     found = diagnose_first(conversion, images, config.judging)
     table = found.table()
     report = Report(
@@ -132,8 +150,8 @@ def run_diagnosis(config: ConvertRun, folder: RunFolder) -> Report:
 def run_evaluation(config: EvaluateRun, folder: RunFolder) -> Report:
     """Judge a converted network and write the report into the run folder."""
     seed_all(config.seed)
-    _, conversion = load_conversion(config.model)
-    images = load_dataset(config.dataset, config.data, config.judging.split)
+    loaded, conversion = load_conversion(config.model)
+    images = judged_images(config, loaded)
     judgement = judge(conversion, images, config.judging, log=folder.log)
     name = f"{Path(config.model).stem} by {type(conversion.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))

@@ -86,6 +86,8 @@ def load_network(reference: str) -> Loaded:
     """
     if ".py:" in reference:
         return Loaded(reference, _own(reference).eval(), {"python": reference})
+    if reference.endswith(".py"):
+        raise ConfigError(f"model: got {reference!r} without a function; expected {reference}:function.")
     path = network_file(reference)
     tensors, description = load(path)
     if "network" not in description:

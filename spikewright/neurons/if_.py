@@ -61,7 +61,7 @@ def if_step(
     return IFState(reset(v, s, v_threshold)), s
 
 
-def if_unroll(neuron: IF, state: IFState, xs: Tensor) -> tuple[IFState, Tensor]:
+def if_unroll(neuron: Neuron, state: IFState, xs: Tensor) -> tuple[IFState, Tensor]:
     """`bptt`, and where no gradient is asked for the same steps in place: equal bits, a third of the memory traffic.
 
     Args:
@@ -69,13 +69,15 @@ def if_unroll(neuron: IF, state: IFState, xs: Tensor) -> tuple[IFState, Tensor]:
         state: state before the first step.
         xs: input, [T, N, *F].
     """
-    plain = neuron.reset is not subtract or not isinstance(neuron.spike, Surrogate) or torch.compiler.is_compiling()
-    if plain or torch.is_grad_enabled():
+    if not isinstance(neuron, IF):
+        raise TypeError(f"if_unroll runs IF neurons; got {type(neuron).__name__}")
+    spike, plain = neuron.spike, neuron.reset is not subtract or torch.compiler.is_compiling()
+    if plain or torch.is_grad_enabled() or not isinstance(spike, Surrogate):
         return bptt(neuron, state, xs)
     v, v_threshold, spikes = state.v.clone(), neuron.v_threshold.to(xs.dtype), torch.empty_like(xs)
     for x, s in zip(xs, spikes):
         v += x
-        neuron.spike.fires(v, v_threshold, out=s)
+        spike.fires(v, v_threshold, out=s)
         if neuron.mask is not None:
             s *= neuron.mask
         v.addcmul_(s, v_threshold, value=-1)

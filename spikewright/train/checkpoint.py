@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,13 @@ def save(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, An
         save_file(plain, partial, {"format": FORMAT, "description": json.dumps(dict(description))})
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)  # safetensors writes for the owner alone
         partial.replace(path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise CheckpointError(
             f"checkpoint {path}: could not be written ({error}). Free space or choose another folder; "
             "an earlier checkpoint of that name is unharmed."

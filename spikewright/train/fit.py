@@ -151,8 +151,9 @@ def fit(
             value, numbers = loss(net, batch, generator(config.seed, progress.epoch, progress.batch, 1))
             if not torch.isfinite(value):
                 raise DataError(
-                    f"fit: the loss became {float(value)} in epoch {progress.epoch}, batch {progress.batch}; expected "
-                    "a finite number. Lower the learning rate, clip the gradient (clip_norm), or check the data."
+                    f"fit: the loss became {float(value.detach())} in epoch {progress.epoch}, batch {progress.batch}; "
+                    "expected a finite number. Lower the learning rate, clip the gradient (clip_norm), or check the "
+                    "data."
                 )
             optimizer.zero_grad()
             fabric.backward(value)
