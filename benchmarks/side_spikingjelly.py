@@ -1,0 +1,84 @@
+"""SpikingJelly's side: its rate-coding recipe and its three documented ways to run a converted network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from inputs import Batch, read_calibration
+from safetensors.torch import load_file, save_file
+from spikingjelly.activation_based import ann2snn, functional
+from torch import Tensor, nn
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "channel-half": {"mode": "99.9%", "channel_wise": True, "half_threshold": True},
+    "layer-zero": {"mode": "99.9%"},
+}
+"""Conversion -> arguments of its RateCodingRecipe."""
+
+WAYS = ("multi-step", "chunks", "single-step")
+"""All steps at once; a few steps at once (`chunk_multi_step_forward`, for conversion); a loop, as in its examples."""
+
+
+class Scaled(nn.Module):
+    """A converted network behind the pixel scaling, which its conversion refuses: once per batch, not once per step."""
+
+    def __init__(self, scaling: nn.Module, body: nn.Module) -> None:
+        super().__init__()
+        self.scaling, self.body = scaling, body
+
+
+def _convert(network: nn.Module, conversion: str, images: Tensor) -> Scaled:
+    body = copy.deepcopy(network)
+    scaling, body.normalize = body.normalize, nn.Identity()
+    with torch.no_grad():
+        scaled = scaling(images)
+    # one batch: then its running mean over batches is the percentile itself
+    recipe = ann2snn.RateCodingRecipe([scaled], **RECIPES[conversion])
+    return Scaled(scaling, ann2snn.Converter(recipe).convert(body)).eval()  # pyright: ignore[reportArgumentType]
+
+
+def convert_and_store(network: nn.Module, conversion: str, images: Tensor, path: Path) -> None:
+    """Convert with thresholds measured on images [N, C, H, W], and write the converted network's state."""
+    state = _convert(network, conversion, images).state_dict()
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
+
+
+def restore(network: nn.Module, conversion: str, path: Path) -> Scaled:
+    """The converted network, with the state of a file."""
+    # a conversion needs images; one is enough, as the state replaces what it measures
+    model = _convert(network, conversion, read_calibration(path.parent)[:1])
+    model.load_state_dict(load_file(path))
+    return model
+
+
+def thresholds(model: Scaled) -> list[Tensor]:
+    """The threshold [C] of each site, in order of execution."""
+    found = [(name, part) for name, part in model.named_modules() if isinstance(part, ann2snn.ChannelVoltageScaler)]
+    return [part.scale for name, part in found if name.endswith(".scaler1")]
+
+
+def outputs(model: Scaled, way: str, x: Tensor, timesteps: int, rows: int) -> Tensor:
+    """Logits of every step, [T, N, K], of images [N, C, H, W] in [0, 1]; a chunk is `rows` images times steps."""
+    body = model.body
+    functional.reset_net(body)
+    functional.set_step_mode(body, "s" if way == "single-step" else "m")
+    x = model.scaling(x)
+    if way == "single-step":
+        return torch.stack([body(x) for _ in range(timesteps)])
+    xs = x.expand(timesteps, *x.shape)
+    if way == "multi-step":
+        return body(xs)
+    return functional.chunk_multi_step_forward(max(1, rows // len(x)), xs, body)
+
+
+@torch.inference_mode()
+def judge(model: Scaled, way: str, batches: Sequence[Batch], timesteps: int, rows: int) -> list[int]:
+    """How many images are classified right after each step."""
+    correct = torch.zeros(timesteps, dtype=torch.int64)
+    for x, y in batches:
+        correct += (outputs(model, way, x, timesteps, rows).cumsum(0).argmax(-1) == y).sum(1)
+    return correct.tolist()

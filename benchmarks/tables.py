@@ -1,0 +1,202 @@
+"""The newest result as pages: its tables in benchmarks/tables/, and docs/benchmarks.md around them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from spikewright.report.table import Column, Table
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, TABLES, DOCS = ROOT / "benchmarks/results", ROOT / "benchmarks/tables", ROOT / "docs/benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench`, which measures and then brings this page up to date; do not edit. Results with everything they
+were measured on are in `benchmarks/results/`, the tables alone in `benchmarks/tables/`.
+"""
+NOTHING = "\nNothing has been measured yet.\n"
+CONVERSIONS = {
+    "channel-half": "a threshold per channel, membranes start at half of it",
+    "layer-zero": "a threshold per layer, membranes start at zero",
+}
+CASE = "evaluation"
+CURVE = (1, 2, 4, 8, 16, 32)
+OURS = ("spikewright", "default")
+
+Result = dict[str, Any]
+Key = tuple[str, int, int]
+"""Conversion, batch size, threads."""
+
+
+def measurements(result: Result) -> dict[Key, dict[tuple[str, str], list[dict[str, Any]]]]:
+    """Conversion, batch size, threads -> side and way -> one measurement per round."""
+    found: dict[Key, dict[tuple[str, str], list[dict[str, Any]]]] = {}
+    for process in result["runs"]:
+        for run in process["runs"]:
+            key = (process["conversion"], process["batch_size"], run["threads"])
+            measured = {
+                "seconds": run["seconds"] / process["images"],
+                "memory": run["peak"] - process["after_imports"],
+                "after_imports": process["after_imports"],
+                "images": process["images"],
+                "correct": run["correct"],
+            }
+            found.setdefault(key, {}).setdefault((process["side"], process["way"]), []).append(measured)
+    return found
+
+
+def fastest(sides: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[str, str]:
+    """SpikingJelly's fastest way, by the median."""
+    ways = [who for who in sides if who[0] == "spikingjelly"]
+    return min(ways, key=lambda who: median(run["seconds"] for run in sides[who]))
+
+
+def comparison(result: Result) -> Table:
+    """One row per setting: this project beside SpikingJelly's fastest way."""
+    rows = []
+    for (conversion, batch_size, threads), sides in measurements(result).items():
+        best = fastest(sides)
+        ours, theirs = sides[OURS], sides[best]
+        ratios = [other["seconds"] / own["seconds"] for own, other in zip(ours, theirs)]
+        memory = [median(run["memory"] for run in runs) for runs in (ours, theirs)]
+        seconds = [median(run["seconds"] for run in runs) for runs in (ours, theirs)]
+        spread = (median(ratios), min(ratios), max(ratios))
+        rows.append((conversion, batch_size, threads, best[1], *seconds, *spread, *memory))
+    columns = (
+        Column("conversion"),
+        Column("batch"),
+        Column("threads"),
+        Column("SpikingJelly's fastest way"),
+        Column("this project", "s", note="time per image"),
+        Column("SpikingJelly", "s", note="time per image"),
+        Column(
+            "speed-up", "×", 2, note="SpikingJelly's time over this project's in the same round; median of the rounds"
+        ),
+        Column("lowest", "×", 2),
+        Column("highest", "×", 2),
+        Column("memory here", "B", note="peak of the process above what it held after its imports"),
+        Column("memory there", "B", note="the same, for SpikingJelly's fastest way"),
+    )
+    return Table("Side by side", columns, tuple(rows))
+
+
+def every_run(result: Result) -> Table:
+    """One row per setting, side and way."""
+    rows = []
+    for (conversion, batch_size, threads), sides in measurements(result).items():
+        for (side, way), runs in sides.items():
+            seconds = [run["seconds"] for run in runs]
+            spread = (median(seconds), min(seconds), max(seconds))
+            memory = (median(run[part] for run in runs) for part in ("memory", "after_imports"))
+            rows.append((conversion, batch_size, threads, side, way, *spread, *memory))
+    columns = (
+        *(Column(name) for name in ("conversion", "batch", "threads", "side", "way")),
+        Column("time per image", "s", note="median of the rounds"),
+        *(Column(name, "s") for name in ("lowest", "highest")),
+        Column("memory", "B", note="peak of the process above what it held after its imports"),
+        Column("after imports", "B"),
+    )
+    source = "The side `source` is the ordinary network: one forward pass per image."
+    return Table("Every measurement", columns, tuple(rows), notes=(source,))
+
+
+def accuracy(result: Result) -> Table:
+    """Accuracy after T steps of both sides, on the images of the largest batches: a sign that both do the work."""
+    found = measurements(result)
+    key = max((key for key in found if key[0] == "channel-half"), key=lambda key: (key[1], -key[2]))
+    sides = found[key]
+    runs = [sides[who][0] for who in (OURS, fastest(sides), ("source", "forward"))]
+    steps = [t for t in CURVE if t <= result["timesteps"]]
+    rows = tuple((t, *(run["correct"][t - 1] / run["images"] for run in runs)) for t in steps)
+    columns = (Column("T"), *(Column(name, "%", 1) for name in ("this project", "SpikingJelly", "source network")))
+    return Table("Accuracy", columns, rows, caption=f"{runs[0]['images']} images; each side with its own calibration.")
+
+
+def page(result: Result) -> str:
+    """The section of one result: what was measured on what, and its tables."""
+    return "\n\n".join([f"## {result['what'].capitalize()}", *_words(result), *_tables(result)]) + "\n"
+
+
+def _words(result: Result) -> Iterator[str]:
+    environment, network, check = result["environment"], result["network"], result["check"]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["device"]["load_before_and_after"])
+    dirty = " with changes" if environment["dirty"] else ""
+    yield (
+        f"{network['made_of']['architecture']} with ReLU (`{network['name']}`), converted and run by this project "
+        f"and by SpikingJelly with its torch backend, on {environment['cpu']}, {environment['cores']} cores, "
+        f"{environment['date'][:10]}, commit {(environment['commit'] or 'unknown')[:10]}{dirty}; Python "
+        f"{environment['python']}, {versions}. Each measurement is a process of its own; the sides take turns, "
+        f"{result['rounds']} rounds. Load of the machine before and after: {load}."
+    )
+    yield "\n".join(f"- `{name}`: {meaning}." for name, meaning in CONVERSIONS.items())
+    yield (
+        "SpikingJelly runs a converted network in three ways: `multi-step`, all steps at once; `chunks`, a few steps "
+        "at once (`chunk_multi_step_forward`); `single-step`, a loop. It is compared by the fastest one. It gets its "
+        "images scaled once per batch; here the scaling is part of the network and runs at every step. A chunk here "
+        f"and there is {result['rows']} images times time steps."
+    )
+    yield (
+        f"That both run the same network: with SpikingJelly's thresholds, the outputs of {check['images']} images "
+        f"after each of {check['timesteps']} steps differ by at most "
+        f"{check['largest_difference_with_same_thresholds']:.1g}, where the largest output is "
+        f"{check['largest_output']:.1f}. Each with its own calibration, "
+        f"{check['same_class_with_own_thresholds']} of {check['images']} images get the same class."
+    )
+    yield _verdict(comparison(result))
+
+
+def _verdict(table: Table) -> str:
+    ratios = [float(str(ratio)) for ratio in table.column("speed-up")]
+    slower = [row[:3] for row, ratio in zip(table.rows, ratios) if ratio < 1]
+    text = f"This project takes less time in {len(ratios) - len(slower)} of {len(ratios)} settings"
+    if not slower:
+        return f"{text}."
+    where = "; ".join(f"{conversion}, batches of {batch}, {threads} thread(s)" for conversion, batch, threads in slower)
+    return f"{text}. **It is slower in**: {where}."
+
+
+def _tables(result: Result) -> Iterator[str]:
+    for table in (comparison(result), accuracy(result), every_run(result)):
+        yield table.to_markdown(heading="###")
+
+
+def newest(case: str) -> list[Result]:
+    """The newest result of a case, or none."""
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in (RESULTS / case).glob("*.json")]
+    return sorted(results, key=lambda result: result["environment"]["date"])[-1:]
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and its text."""
+    results = newest(CASE)
+    texts = {TABLES / f"{result['case']}.md": "\n\n".join(_tables(result)) + "\n" for result in results}
+    return texts | {DOCS: HEAD + ("".join(f"\n{page(result)}" for result in results) or NOTHING)}
+
+
+def main() -> int:
+    """Write the pages, compare them, or print those of one result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is out of date")
+    parser.add_argument("--show", type=Path, metavar="RESULT", help="print the page of one result and stop")
+    options = parser.parse_args()
+    if options.show:
+        print(page(json.loads(options.show.read_text(encoding="utf-8"))))
+        return 0
+    texts = pages()
+    stale = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path in stale if not options.check else ():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path], encoding="utf-8")
+    for path in stale if options.check else ():
+        print(f"{path.relative_to(ROOT)} is out of date; run: python benchmarks/tables.py", file=sys.stderr)
+    return int(bool(stale) and options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
