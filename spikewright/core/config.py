@@ -230,7 +230,7 @@ class _Reading:
             beside = [each for each in known if each.rpartition(".")[0] == path.rpartition(".")[0]] or known
             allowed = f"one of {', '.join(self.dashes + each for each in beside)}" if beside else "none"
             below = [each for each in known if each.endswith(f".{path}")]
-            todo = _nearest(path, below or beside, self.dashes)
+            todo = _nearest(path, below or beside, self.dashes, 0.0 if below else 0.6)
             met = "an unknown flag" if self.dashes else "an unknown field"
             raise ConfigError(sentence(self.dashes + path, met, allowed, todo))
         for path, (kind, holds, _) in self.met.items():
@@ -331,10 +331,10 @@ def _is_config(kind: Any) -> bool:
     return isinstance(kind, type) and is_dataclass(kind) and not inspect.isabstract(kind)
 
 
-def _nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
+def _nearest(name: str, known: Iterable[str], dashes: str = "", cutoff: float = 0.6) -> str:
     """The end of an error about a name that is not known: the one that was probably meant."""
     folded = {each.casefold(): each for each in known}
-    near = get_close_matches(name.casefold(), folded, 1, cutoff=0.5)
+    near = get_close_matches(name.casefold(), folded, 1, cutoff)
     return f"The nearest is {dashes}{folded[near[0]]}" if near else ""
 
 

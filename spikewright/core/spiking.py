@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from .errors import ShapeError
-from .input_error import readable_input
 from .temporal import Temporal, check_sequence, fold, unfold
 
 
@@ -48,11 +46,7 @@ class Spiking(nn.Module):
         try:
             for layer in layers:
                 layer.timesteps = timesteps
-            if torch.compiler.is_compiling():  # the compiler cannot look into the block that words errors
-                out = self.module(fold(xs))
-            else:
-                with readable_input("Spiking, which takes [T, N, ...], time first,", xs):
-                    out = self.module(fold(xs))
+            out = self.module(fold(xs))
         finally:
             for layer in layers:
                 layer.timesteps = None
