@@ -140,6 +140,19 @@ def test_the_forward_pass_is_the_same_in_train_and_eval(kind):
 
 
 @every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_forward_pass_is_the_same_without_gradients(kind, dtype):
+    neuron, still = kind(), sequence(1, dtype=dtype).expand(6, -1, -1, -1)
+    for xs in (sequence(dtype=dtype), still):
+        expected, before = neuron.over_time(xs), xs.clone()
+        with torch.no_grad():
+            out = neuron.over_time(xs)
+        assert out.dtype == dtype
+        assert torch.equal(out, expected)
+        assert torch.equal(xs, before)
+
+
+@every
 def test_it_emits_only_allowed_values(kind):
     met = set(kind(amplitude=2.0).over_time(sequence(timesteps=16)).flatten().tolist())
     if kind.levels is None:
