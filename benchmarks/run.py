@@ -102,7 +102,7 @@ def compare(
     load.append(list(os.getloadavg()))
     return {
         "case": CASE,
-        "what": f"judging CIFAR-10 images at every number of time steps up to T = {timesteps}",
+        "what": f"Judging CIFAR-10 images at every number of time steps up to T = {timesteps}",
         **inputs,
         "device": {"kind": "cpu", "threads": threads, "load_before_and_after": load},
         "seed": 0,

@@ -119,7 +119,7 @@ def accuracy(result: Result) -> Table:
 
 def page(result: Result) -> str:
     """The section of one result: what was measured on what, and its tables."""
-    return "\n\n".join([f"## {result['what'].capitalize()}", *_words(result), *_tables(result)]) + "\n"
+    return "\n\n".join([f"## {result['what']}", *_words(result), *_tables(result)]) + "\n"
 
 
 def _words(result: Result) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _verdict(table: Table) -> str:
     text = f"This project takes less time in {len(ratios) - len(slower)} of {len(ratios)} settings"
     if not slower:
         return f"{text}."
-    where = "; ".join(f"{conversion}, batches of {batch}, {threads} thread(s)" for conversion, batch, threads in slower)
+    where = "; ".join(f"{conversion}, batches of {batch}, threads: {threads}" for conversion, batch, threads in slower)
     return f"{text}. **It is slower in**: {where}."
 
 
