@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from ..core.config import to_json
 from ..core.errors import ArgumentError, sentence
@@ -19,10 +20,11 @@ from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
+from ..train.checkpoint import fill, load_model, save_model
 from ..train.evaluate import accuracy
 from ..train.fit import FitConfig, fit
 from ..train.losses import cross_entropy
-from .network import Network, save_network
+from .network import Network, load_network, save_network
 from .registries import REGISTRIES
 
 PACKAGES = ("spikewright", "torch", "numpy", "lightning-fabric", "safetensors")
@@ -35,6 +37,8 @@ class TrainRun:
     Args:
         name: name of the run.
         network: what is trained.
+        weights: a trained network, by name or file, whose weights are the first ones: to train longer, or the same
+            layers with another number of levels; none for fresh weights.
         dataset: name of the data set; its split "train" is trained on, its evaluation split is only looked at.
         images: number of training images, from the first on; none for all.
         augment: random changes of the training images, in this order.
@@ -52,6 +56,7 @@ class TrainRun:
 
     name: str = "train"
     network: Network = field(default_factory=Network)
+    weights: str | None = None
     dataset: str = "cifar10"
     images: int | None = None
     augment: tuple[Augmentation, ...] = (RandomCrop(padding=4), HorizontalFlip())
@@ -116,6 +121,9 @@ def run_training(
     )
     test_batches = Batches(test, 500 * world_size, rank=rank, world_size=world_size)
     model = config.network.build()
+    first = None
+    if config.weights is not None:
+        first = first_weights(model, config.weights, folder.path / "first.safetensors")
     if config.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     history = fit(
@@ -139,10 +147,28 @@ def run_training(
             "test_accuracy": final,
             "test_images": len(test),
             "train_images": len(train),
-        }
+        } | ({} if first is None else {"first_weights": first})
         save_network(folder.path / "model.safetensors", model.cpu(), config.network, about)
         folder.write(report)
     return report
+
+
+def first_weights(model: nn.Module, reference: str, kept: Path) -> dict[str, Any]:
+    """Fill a model with a trained network's weights, and say which they were.
+
+    Args:
+        model: the network that is to be trained.
+        reference: the trained network, see `load_network`.
+        kept: file of the run that keeps a copy, so that the run can be gone on with alone.
+
+    Raises:
+        CheckpointError: if there is no such network, or its layers are not the model's.
+    """
+    if not kept.exists():
+        loaded = load_network(reference)
+        fill(model, loaded.model.state_dict(), f"weights {reference}")
+        save_model(kept, model, {"weights": reference, "about": loaded.description.get("about", {})})
+    return load_model(kept, model)
 
 
 def training_report(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from spikewright.convert.recipes import QCFS
 from spikewright.core.config import from_json, to_json
-from spikewright.core.errors import ArgumentError, ConfigError
+from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError
 from spikewright.data import synthetic
 from spikewright.data.augment import Cutout
 from spikewright.experiments import EXPERIMENTS
@@ -18,6 +19,7 @@ from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun, run_training
 from spikewright.report import RunFolder
 from spikewright.train.checkpoint import load
+from spikewright.train.optim import SGD
 
 
 def folder_of(config: TrainRun, name: str = "run") -> RunFolder:
@@ -86,6 +88,40 @@ def test_a_run_stopped_after_every_update_ends_with_the_same_weights(tiny: Train
     got, _ = load(parts.path / "model.safetensors")
     assert list(got) == list(expected)
     assert all(torch.equal(got[name], expected[name]) for name in expected)
+
+
+def test_training_begins_with_the_weights_of_another_run(tiny: TrainRun) -> None:
+    four = replace(tiny, network=replace(tiny.network, prepare=QCFS(levels=4, v_threshold=2.0)))
+    run_training(four, first := folder_of(four, "first"))
+    weights = str(first.path / "model.safetensors")
+    still = replace(tiny.fit, optimizer=SGD(lr=1e-30, weight_decay=0.0))
+    eight = replace(four, network=replace(tiny.network, prepare=QCFS(levels=8)), weights=weights, fit=still)
+    run_training(eight, second := folder_of(eight, "second"))
+    before, _ = load(Path(weights))
+    after, description = load(second.path / "model.safetensors")
+    assert all(
+        torch.equal(after[name], before[name]) for name in before if "running" not in name and "num_" not in name
+    )
+    assert description["about"]["first_weights"]["weights"] == weights
+    assert description["about"]["first_weights"]["about"]["train_images"] == 8
+
+
+def test_a_run_keeps_its_first_weights_so_that_it_can_be_gone_on_with_alone(tiny: TrainRun) -> None:
+    run_training(tiny, first := folder_of(tiny, "first"))
+    moving = first.path / "model.safetensors"
+    hasty = replace(tiny, weights=str(moving), minutes=0.0)
+    folder = folder_of(hasty, "hasty")
+    assert run_training(hasty, folder) is None
+    moving.unlink()
+    run_training(replace(hasty, minutes=None), folder)
+    assert (folder.path / "model.safetensors").is_file()
+
+
+def test_weights_of_other_layers_are_refused_before_training(tiny: TrainRun) -> None:
+    run_training(tiny, first := folder_of(tiny, "first"))
+    other = replace(tiny, network=replace(tiny.network, prepare=QCFS(levels=4)), weights=str(first.path))
+    with pytest.raises(CheckpointError, match=r"weights .*: does not fit ResNet: .*v_threshold is missing"):
+        run_training(other, folder_of(other, "other"))
 
 
 def test_the_evaluation_split_is_that_of_the_data_set(tiny: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
