@@ -59,13 +59,14 @@ class ProcessError(Exception):
     """A process of the benchmark ended with an error."""
 
 
-def ask(action: str, **request: Any) -> dict[str, Any]:
+def ask(action: str, folder: str, **request: Any) -> dict[str, Any]:
     """Let a new process do something, and return its answer."""
-    command = [sys.executable, str(HERE / "process.py"), json.dumps({"action": action, **request})]
-    threads = str(max(request.get("threads", [1])))
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": threads}
-    )
+    command = [sys.executable, str(HERE / "process.py"), json.dumps({"action": action, "folder": folder, **request})]
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # bytecode is written by the first processes: compiling sources would count as memory held after the imports
+    variables |= {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
+    variables |= {"OMP_NUM_THREADS": str(max(request.get("threads", [1])))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ProcessError(f"benchmark: {action} failed: {reason}")
