@@ -10,12 +10,11 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from .linear import NORMS, is_scaling, keeps_first_axis
-from .operations import Site, calls, is_max_pool, is_qcfs, is_relu
+from .operations import Site, calls, is_max_pool, is_relu
 
 ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
     (is_max_pool, "use average pooling: prepare(model, recipe) before training, or extra=(max_pool_to_average,)"),
     (is_relu, "train it with prepare(model, recipe) first, or use OPI, which takes thresholds from data"),
-    (is_qcfs, "use QCFS or OPI, which take its trained threshold"),
     (
         calls(
             modules=(nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU),

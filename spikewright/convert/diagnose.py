@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, fx, nn
 
+from ..coding.encode import repeat
 from ..core.carry import carry_state
 from ..core.errors import ArgumentError, ConversionError, DataError, ShapeError, sentence
 from ..core.neuron import Neuron
@@ -140,9 +142,14 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
         raise ConversionError("diagnose: the conversion holds no neurons; expected at least one.")
     origin = {site.name: site for site in sites(conversion.source)}
     activations = _activations(conversion.source, {origin[name].node: name for name in neurons}, images)
-    with _means(conversion.model, timesteps, len(images)) as means, carry_state(conversion.model):
-        for _ in range(timesteps):
+    phases = conversion.model.phases
+    with carry_state(conversion.model):
+        for _ in range(phases.rehearsal):
             conversion.model(images.unsqueeze(0))
+        with _means(conversion.model, timesteps, len(images)) as means:
+            first = max(phases.window, 1)  # what layers replay must come in one piece
+            for steps in (first, *[1] * (timesteps - first)):
+                conversion.model(repeat(images, steps))
     names = {id(neuron): name for name, neuron in neurons.items()}
     layers = {
         names[id(module)]: _layer_error(names[id(module)], activations[names[id(module)]], z, rate, module, origin)
@@ -191,11 +198,14 @@ def _activations(source: fx.GraphModule, wanted: dict[fx.Node, str], images: Ten
 
 @contextmanager
 def _means(model: nn.Module, timesteps: int, samples: int) -> Iterator[dict[nn.Module, tuple[Tensor, Tensor]]]:
-    """Mean input and mean output over time of every neuron, [N, *F], while the block runs `timesteps` steps."""
+    """Mean input and output over the first `timesteps` steps of every neuron, [N, *F], of those that the block runs."""
     means: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    seen: Counter[nn.Module] = Counter()
 
     def see(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        new = [unfold(part, part.shape[0] // samples).sum(0) / timesteps for part in (inputs[0], output)]
+        steps = output.shape[0] // samples
+        new = [unfold(part, steps)[: timesteps - seen[module]].sum(0) / timesteps for part in (inputs[0], output)]
+        seen[module] += steps
         old = means.get(module)
         means[module] = (new[0], new[1]) if old is None else (old[0] + new[0], old[1] + new[1])
 

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.errors import ArgumentError, ConversionError, sentence
+from ..core.params import param
 from ..core.spiking import Spiking
 from ..core.trace import copied, trace
 from .fold import fold_batch_norm
 from .layers.qcfs import QCFSActivation
 from .recipe import Conversion, Recipe
 from .rules import Rule, audit, rewrite, sites
+from .start import set_start
 from .statistics import measure
 
 LEAVES = (QCFSActivation,)
@@ -70,6 +72,7 @@ def convert(
     calibration: Any = None,
     *,
     thresholds: Mapping[str, Tensor] | None = None,
+    starts: Mapping[str, Tensor | float] | None = None,
     extra: Sequence[Rule] = (),
     allow: Collection[str] = (),
     leaves: Sequence[type[nn.Module]] = (),
@@ -82,6 +85,8 @@ def convert(
         calibration: training images for methods that measure: a tensor [N, ...] or an iterable of batches
             (images, or images and labels). Never the images that the result is judged on.
         thresholds: site -> threshold, from an earlier conversion; replaces calibration.
+        starts: site -> membrane potential before the first step, in units of the threshold, number or tensor
+            broadcastable to [N, *F]; the other sites keep the recipe's.
         extra: rules tried before the recipe's own.
         allow: names of sites to leave as they are, though they are not linear or a rule would replace them.
         leaves: classes of modules to keep whole.
@@ -123,6 +128,9 @@ def convert(
     graph = copy.deepcopy(source)
     replaced = rewrite(graph, (*extra, *recipe.rules(thresholds)), skip=allow)
     audit(graph, name, allow=allow)
+    given = {site: param(start) for site, start in (starts or {}).items()}
+    for site, start in given.items():
+        set_start(graph, replaced, site, start)
     spiking = Spiking(graph).eval()
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    return Conversion(spiking.to(device), source, recipe, tuple(replaced), dict(thresholds))
+    return Conversion(spiking.to(device), source, recipe, tuple(replaced), dict(thresholds), given)

@@ -42,6 +42,7 @@ class Conversion:
         recipe: the recipe.
         replaced: every call site that a rule replaced, in order of execution.
         thresholds: what calibration measured, by site; saved with the weights, it makes calibration unnecessary.
+        starts: start potentials that differ from the recipe's, by site, in units of the threshold; saved likewise.
     """
 
     model: Spiking
@@ -49,6 +50,7 @@ class Conversion:
     recipe: Recipe
     replaced: tuple[Replaced, ...]
     thresholds: Mapping[str, Tensor] = field(default_factory=dict)
+    starts: Mapping[str, Tensor] = field(default_factory=dict)
 
     def neurons(self) -> dict[str, Neuron]:
         """Site -> its neuron, in order of execution."""

@@ -7,6 +7,7 @@ from .gradient import recording as recording
 from .neuron import Neuron as Neuron
 from .observe import observe as observe
 from .params import param as param
+from .phases import Phases as Phases
 from .reset import none as none
 from .reset import subtract as subtract
 from .reset import to_zero as to_zero

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from .errors import ShapeError
@@ -23,14 +24,17 @@ class Carry:
 
 
 def check_state(state: State, x: Tensor, who: str) -> None:
-    """Raise ShapeError unless every part of a carried state fits an input x [N, *F] in shape and dtype."""
+    """Raise ShapeError unless every part of a carried state fits an input x [N, *F] in shape and dtype.
+
+    A part without axes counts steps, and one of bools marks neurons; both fit any dtype.
+    """
     for part in state:
-        if part.shape != x.shape:
+        if part.dim() and part.shape != x.shape:
             raise ShapeError(
                 f"{who}: carries a state of shape {list(part.shape)}, but the next input has {list(x.shape)}. "
                 "Keep the batch and feature shape, or leave carry_state to start anew."
             )
-        if part.dtype != x.dtype:
+        if part.dim() and part.dtype not in (x.dtype, torch.bool):
             raise ShapeError(
                 f"{who}: carries a state in {part.dtype}, but the next input is in {x.dtype}. "
                 "Keep the dtype, or leave carry_state to start anew."

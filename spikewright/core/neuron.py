@@ -12,7 +12,7 @@ from .errors import ArgumentError, sentence
 from .params import hold
 from .reset import subtract
 from .surrogate import ATan
-from .temporal import Temporal, check_sequence
+from .temporal import Temporal, check_sequence, check_window
 from .types import ResetFn, SpikeFn, State, Unroll
 from .unroll import bptt
 
@@ -76,6 +76,10 @@ class Neuron(Temporal):
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         """One time step: state and input [N, *F] -> new state and unit spikes [N, *F]."""
 
+    def first_state(self, xs: Tensor) -> State:
+        """State before the first step of a sequence [T, N, *F]; a neuron with a `window` may look at its beginning."""
+        return self.init_state(xs[0])
+
     def over_time(self, xs: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Input [T, N, *F] -> amplitude times spikes, [T, N, *F].
 
@@ -85,7 +89,8 @@ class Neuron(Temporal):
         check_sequence(xs, type(self).__name__)
         state = None if self.carry is None else self.carry.state
         if state is None:
-            state = self.init_state(xs[0])
+            check_window(xs, self.window, type(self).__name__)
+            state = self.first_state(xs)
         else:
             check_state(state, xs[0], type(self).__name__)
         state, spikes = self.unroll(self, state, xs)

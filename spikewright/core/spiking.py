@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .errors import ShapeError
-from .temporal import Temporal, check_sequence, fold, unfold
+from .phases import Phases
+from .temporal import Temporal, check_sequence, fold, told, unfold
 
 
 class Spiking(nn.Module):
@@ -34,6 +35,14 @@ class Spiking(nn.Module):
             )
         self.module = module
 
+    @property
+    def phases(self) -> Phases:
+        """The steps that the network needs besides those that count; none for most."""
+        layers = [part for part in self.module.modules() if isinstance(part, Temporal)]
+        window = max((layer.window for layer in layers), default=0)
+        holding = sum(layer.window > 0 for layer in layers)
+        return Phases(max((layer.rehearsal for layer in layers), default=0), window, holding)
+
     def forward(self, xs: Tensor) -> Tensor:
         """Input [T, N, ...] -> output [T, N, ...].
 
@@ -42,14 +51,8 @@ class Spiking(nn.Module):
         """
         check_sequence(xs, "Spiking")
         timesteps = xs.shape[0]
-        layers = [part for part in self.module.modules() if isinstance(part, Temporal)]
-        try:
-            for layer in layers:
-                layer.timesteps = timesteps
+        with told(self.module, timesteps):
             out = self.module(fold(xs))
-        finally:
-            for layer in layers:
-                layer.timesteps = None
         if not isinstance(out, Tensor) or out.shape[:1] != (timesteps * xs.shape[1],):
             met = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ShapeError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,15 @@ class Temporal(nn.Module, ABC):
     Inside a `Spiking` shell it is called like any layer, on time folded into the batch, [T*N, ...]; the shell tells
     it T for the length of one call.
     """
+
+    rehearsal: int = 0
+    """Leading steps after which the layer starts anew; what it gives until then does not count."""
+
+    window: int = 0
+    """Steps of a sequence's beginning that the layer must see at once: it replays them before its first output."""
+
+    replays: int = 0
+    """How often it replays them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,3 +80,26 @@ def check_sequence(xs: Tensor, who: str) -> None:
         raise ShapeError(
             f"{who}: got dtype {xs.dtype}; expected a floating-point dtype. Convert the input, e.g. x.float() / 255."
         )
+
+
+def check_window(xs: Tensor, window: int, who: str) -> None:
+    """Raise ShapeError if a sequence is shorter than what a layer must see of its beginning."""
+    if xs.shape[0] < window:
+        raise ShapeError(
+            f"{who}: got a sequence that begins with {xs.shape[0]} time steps; expected at least {window}, which it "
+            "replays before its first output. Give model.phases.steps(T) steps; where states are carried, in the "
+            "first call."
+        )
+
+
+@contextmanager
+def told(module: nn.Module, timesteps: int) -> Iterator[None]:
+    """Within the block every temporal layer of a module knows the number of time steps."""
+    layers = [part for part in module.modules() if isinstance(part, Temporal)]
+    try:
+        for layer in layers:
+            layer.timesteps = timesteps
+        yield
+    finally:
+        for layer in layers:
+            layer.timesteps = None

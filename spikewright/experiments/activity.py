@@ -29,6 +29,7 @@ def activity_figures(
     Returns:
         The table of membrane potentials, and the figures: raster, membrane histograms.
     """
+    timesteps = conversion.model.phases.steps(timesteps)
     with recording(conversion.model) as records:
         conversion.model(repeat(image, timesteps))
     by_neuron = {id(module): name for name, module in conversion.model.named_modules() if isinstance(module, Neuron)}

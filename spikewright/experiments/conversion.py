@@ -8,6 +8,7 @@ from pathlib import Path
 from ..convert.driver import convert
 from ..convert.recipe import Recipe
 from ..convert.recipes import QCFS
+from ..convert.start import FittedStart, fit_starts
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.seed import seed_all
@@ -32,6 +33,7 @@ class ConvertRun:
         dataset: name of the data set.
         calibration: split whose images set thresholds, for methods that measure.
         calibration_images: how many of them, from the first on; none for all.
+        fit_start: find each layer's start potentials on the calibration images; none keeps the recipe's.
         judging: what the result is judged on, and how.
         seed: of every generator.
         data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
@@ -43,6 +45,7 @@ class ConvertRun:
     dataset: str = "cifar10"
     calibration: str = "calibration"
     calibration_images: int | None = None
+    fit_start: FittedStart | None = None
     judging: Judging = field(default_factory=Judging)
     seed: int = 42
     data: Path | None = None
@@ -111,6 +114,8 @@ def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
     loaded = load_network(config.model)
     needs_data = bool(config.recipe.statistics())
     conversion = convert(loaded.model, config.recipe, calibration_batches(config) if needs_data else None)
+    if config.fit_start is not None:
+        conversion = fit_starts(conversion, calibration_batches(config), config.fit_start)
     images = judged_images(config, loaded)
     judgement = judge(conversion, images, config.judging, log=folder.log)
     name = f"{Path(config.model).stem} by {type(config.recipe).__name__}"

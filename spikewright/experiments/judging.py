@@ -30,7 +30,7 @@ from ..profile import (
     energy_over_time,
 )
 from ..report import Column, FigureSpec, Report, Table
-from ..train.evaluate import AccuracyOverTime, accuracy_over_time, wilson
+from ..train.evaluate import AccuracyOverTime, accuracy_over_time, latencies, latency_columns, wilson
 from .activity import activity_figures
 
 
@@ -113,15 +113,21 @@ class Judgement:
 
     @property
     def energies(self) -> tuple[Energy, ...]:
-        """Energy of both networks at every shown T."""
-        costs = self.judging.cost_table
-        return energy_over_time(self.operations, costs, self.judging.shown, ann=self.source).energies
+        """Energy of both networks at every shown T, a rehearsal included."""
+        costs, steps = self.judging.cost_table, [self.steps(t) for t in self.judging.shown]
+        return energy_over_time(self.operations, costs, steps, ann=self.source).energies
+
+    def steps(self, timesteps: int) -> int:
+        """The steps that are run for T that count: a rehearsal costs spikes and energy too."""
+        return self.over_time.phases.rehearsal + timesteps
 
     def table(self, recipe: str, title: str = "Result") -> Table:
         """One row for the source network, then one per shown T: accuracy, agreement, spikes, synops, MACs, energy."""
+        phases = self.over_time.phases
         columns = (
             Column("recipe"),
             Column("T", note="Time steps; a dash is the source network."),
+            *latency_columns(phases),
             Column("accuracy", "%", 2),
             Column("low", "%", 2),
             Column("high", "%", 2, "Ends of the 95 % Wilson interval."),
@@ -136,14 +142,23 @@ class Judgement:
         )
         over_time, samples, energies = self.over_time, self.over_time.samples, self.energies
         right = over_time.source_correct or 0
-        source = (f"{recipe} ANN", None, right / samples, *wilson(right, samples), None, None, None)
+        source = (
+            f"{recipe} ANN",
+            None,
+            *latencies(phases, None),
+            right / samples,
+            *wilson(right, samples),
+            None,
+            None,
+            None,
+        )
         rows: list[tuple] = [(*source, self.source.totals().macs / 1e6, energies[0].ann_joule, None)]
         for t, energy in zip(self.judging.shown, energies):
-            right, totals = over_time.correct[t - 1], self.operations.totals(t)
+            right, totals = over_time.correct[t - 1], self.operations.totals(self.steps(t))
             judged = (right / samples, *wilson(right, samples), over_time.agreement[t - 1])
-            spikes = self.spikes.spikes_per_sample(t) / self.spikes.neurons
+            spikes = self.spikes.spikes_per_sample(self.steps(t)) / self.spikes.neurons
             counted = (spikes, totals.synops / 1e6, totals.macs / 1e6)
-            rows.append((recipe, t, *judged, *counted, energy.joule, energy.ratio))
+            rows.append((recipe, t, *latencies(phases, t), *judged, *counted, energy.joule, energy.ratio))
         caption = f"{samples:,} images; spikes, operations and energy on the first {self.operations.samples}."
         return Table(title, columns, tuple(rows), caption=caption)
 
@@ -176,8 +191,8 @@ def judge(
     return Judgement(
         judging,
         over_time,
-        count_spikes(conversion.model, counted, timesteps=judging.timesteps),
-        count_operations(conversion.model, counted, timesteps=judging.timesteps),
+        count_spikes(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
+        count_operations(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
         count_macs(conversion.source, image, leaves=(QCFSActivation,)),
         diagnose_first(conversion, judged, judging),
         image,
@@ -240,7 +255,7 @@ def judgement_report(
 def density_table(judgement: Judgement) -> Table:
     """Spikes per neuron and step of every layer, at the shortest and the longest T that are shown."""
     shown = judgement.judging.shown
-    return judgement.spikes.over_time(sorted({shown[0], shown[-1]}))
+    return judgement.spikes.over_time(sorted({judgement.steps(shown[0]), judgement.steps(shown[-1])}))
 
 
 def density_figure(table: Table, name: str = "density") -> FigureSpec:

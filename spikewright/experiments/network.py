@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..convert.driver import convert, prepare
 from ..convert.recipe import Conversion, Recipe
@@ -96,11 +96,7 @@ def load_network(reference: str) -> Loaded:
             "weights of your own give file.py:function, a function that builds the network and loads them."
         )
     model = from_json(Network, description["network"], REGISTRIES).build()
-    fill(
-        model,
-        {name: t for name, t in tensors.items() if not name.startswith("threshold:")},
-        f"checkpoint {path}",
-    )
+    fill(model, _weights(tensors), f"checkpoint {path}")
     return Loaded(reference, model.eval(), description)
 
 
@@ -166,9 +162,10 @@ def _raised(who: str, error: Exception) -> str:
 
 
 def save_conversion(path: Path, loaded: Loaded, conversion: Conversion, about: Mapping[str, Any]) -> None:
-    """Write a converted network: the source's weights, the measured thresholds, and the recipe."""
+    """Write a converted network: the source's weights, the measured thresholds, fitted starts, and the recipe."""
     tensors = dict(loaded.model.state_dict())
     tensors |= {f"threshold:{site}": value for site, value in conversion.thresholds.items()}
+    tensors |= {f"start:{site}": value for site, value in conversion.starts.items()}
     description = {
         **loaded.description,
         "recipe": to_json(conversion.recipe, REGISTRIES) | {"type": type(conversion.recipe).__name__},
@@ -193,13 +190,18 @@ def load_conversion(reference: str) -> tuple[Loaded, Conversion]:
     recipe = from_json(pick(REGISTRIES[Recipe], data.pop("type"), "recipe"), data, REGISTRIES)
     if "python" in description:
         model = _own(description["python"]).eval()
-        fill(
-            model,
-            {name: t for name, t in tensors.items() if not name.startswith("threshold:")},
-            f"checkpoint {path}",
-        )
+        fill(model, _weights(tensors), f"checkpoint {path}")
         loaded = Loaded(reference, model, description)
     else:
         loaded = load_network(str(path))
-    thresholds = {name.removeprefix("threshold:"): t for name, t in tensors.items() if name.startswith("threshold:")}
-    return loaded, convert(loaded.model, recipe, thresholds=thresholds)
+    thresholds, starts = (_by_site(tensors, kind) for kind in ("threshold", "start"))
+    return loaded, convert(loaded.model, recipe, thresholds=thresholds, starts=starts)
+
+
+def _by_site(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    """What a converted network's file holds for each site: "threshold" or "start"."""
+    return {name.removeprefix(f"{kind}:"): t for name, t in tensors.items() if name.startswith(f"{kind}:")}
+
+
+def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t for name, t in tensors.items() if not name.startswith(("threshold:", "start:"))}

@@ -7,6 +7,8 @@ from typing import Any
 from ..convert.layers.qcfs import GradientOrder, clamp_then_floor, floor_then_clamp
 from ..convert.recipe import Recipe
 from ..convert.recipes import RECIPES
+from ..convert.recipes.cos import OffsetRule, guarded, published
+from ..convert.recipes.srp import MaskRule, authors_code, paper
 from ..convert.statistics import Groups, Maximum, Percentile, Statistic, per_channel, per_layer
 from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from ..data.autoaugment import AutoAugment
@@ -17,6 +19,8 @@ REGISTRIES: dict[Any, dict[str, Any]] = {
     Statistic: {"Percentile": Percentile, "Maximum": Maximum},
     Groups: {"per_layer": per_layer, "per_channel": per_channel},
     GradientOrder: {order.name: order for order in (floor_then_clamp, clamp_then_floor)},
+    MaskRule: {rule.name: rule for rule in (paper, authors_code)},
+    OffsetRule: {rule.name: rule for rule in (guarded, published)},
     Optimizer: {"SGD": SGD, "AdamW": AdamW},
     Augmentation: {part.__name__: part for part in (RandomCrop, HorizontalFlip, AutoAugment, Cutout)},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,26 +61,46 @@ def if_step(
     return IFState(reset(v, s, v_threshold)), s
 
 
-def if_unroll(neuron: Neuron, state: IFState, xs: Tensor) -> tuple[IFState, Tensor]:
-    """`bptt`, and where no gradient is asked for the same steps in place: equal bits, a third of the memory traffic.
+def integrate(v: Tensor, xs: Tensor, v_threshold: Tensor, spike: Surrogate, mask: Tensor | None = None) -> Tensor:
+    """The steps of `if_step` with reset by subtraction, in place, without a gradient: equal bits, less memory traffic.
 
     Args:
-        neuron: the neuron.
-        state: state before the first step.
+        v: membrane potential, [N, *F]; holds the last one afterwards.
         xs: input, [T, N, *F].
+        v_threshold, spike, mask: as in `if_step`.
+
+    Returns:
+        The spikes, [T, N, *F].
     """
-    if not isinstance(neuron, IF):
-        raise TypeError(f"if_unroll runs IF neurons; got {type(neuron).__name__}")
-    spike, plain = neuron.spike, neuron.reset is not subtract or torch.compiler.is_compiling()
-    if plain or torch.is_grad_enabled() or not isinstance(spike, Surrogate):
-        return bptt(neuron, state, xs)
-    v, v_threshold, spikes = state.v.clone(), neuron.v_threshold.to(xs.dtype), torch.empty_like(xs)
+    spikes = torch.empty_like(xs)
     for x, s in zip(xs, spikes):
         v += x
         spike.fires(v, v_threshold, out=s)
-        if neuron.mask is not None:
-            s *= neuron.mask
+        if mask is not None:
+            s *= mask
         v.addcmul_(s, v_threshold, value=-1)
+    return spikes
+
+
+def can_integrate(neuron: Neuron) -> bool:
+    """Whether `integrate` may run a neuron's steps: no gradient is asked for, and the reset subtracts."""
+    plain = neuron.reset is not subtract or torch.compiler.is_compiling() or torch.is_grad_enabled()
+    return not plain and isinstance(neuron.spike, Surrogate)
+
+
+def if_unroll(neuron: Any, state: IFState, xs: Tensor) -> tuple[IFState, Tensor]:
+    """`bptt`, and where no gradient is asked for `integrate`.
+
+    Args:
+        neuron: a neuron with the state, `v_threshold` and `mask` of an `IF`.
+        state: state before the first step.
+        xs: input, [T, N, *F].
+    """
+    if not can_integrate(neuron):
+        return bptt(neuron, state, xs)
+    v = state.v.clone()
+    mask = None if neuron.mask is None else neuron.mask.to(xs.dtype)
+    spikes = integrate(v, xs, neuron.v_threshold.to(xs.dtype), neuron.spike, mask)
     return IFState(v), spikes
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.errors import ArgumentError, ConversionError, sentence
-from ..core.temporal import Temporal, fold, unfold
+from ..core.temporal import Temporal, fold, told, unfold
 from ..core.trace import module_of, path_of, trace
 from . import passing, synapses
 from .units import emits_spikes, spikes_in
@@ -134,11 +133,20 @@ class Walk(fx.Interpreter):
 
     def _temporal(self, call: Call) -> Result:
         synops = sum(call.per_row(wire.counts) for wire in call.wires if wire.counts is not None)
-        cost = Cost(synops=synops, updates=call.elements(call.out))
+        cost = Cost(synops=synops, updates=self._updates(call))
         if call.module is None or not emits_spikes(call.module):
             return Result(None, cost)
         amplitude: Any = call.module.amplitude
         return Result(fold(spikes_in(unfold(call.out, self.timesteps), amplitude, call.site)), cost)
+
+    def _updates(self, call: Call) -> int | Tensor:
+        """Neuron updates of each row; a layer that replays a window does so in these steps, before its first output."""
+        once, layer = call.elements(call.out), call.module
+        if not isinstance(layer, Temporal) or not layer.window * layer.replays:
+            return once
+        rows = torch.full((self.timesteps, self.row_count // self.timesteps), once, device=call.out.device)
+        rows[: layer.window] *= 1 + layer.replays
+        return rows.flatten()
 
     def _name(self, node: fx.Node) -> str:
         path = path_of(node)
@@ -153,16 +161,3 @@ def _operation(node: fx.Node, module: nn.Module | None) -> str:
     if module is not None:
         return type(module).__name__
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")
-
-
-@contextmanager
-def told(network: nn.Module, timesteps: int) -> Iterator[None]:
-    """Tell all temporal layers the number of time steps, within the block."""
-    layers = [part for part in network.modules() if isinstance(part, Temporal)]
-    try:
-        for layer in layers:
-            layer.timesteps = timesteps
-        yield
-    finally:
-        for layer in layers:
-            layer.timesteps = None

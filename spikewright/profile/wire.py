@@ -43,7 +43,7 @@ class Cost:
     synops: Tensor | int = 0
     macs: int = 0
     additions: Tensor | int = 0
-    updates: int = 0
+    updates: Tensor | int = 0
     exact: int = 0
     dense: int = 0
     weights: int = 0

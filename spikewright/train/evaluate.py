@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from lightning_fabric import Fabric
@@ -14,6 +14,7 @@ from ..coding.encode import repeat
 from ..core.carry import carry_state
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
 from ..core.input_error import readable_input
+from ..core.phases import Phases
 from ..core.spiking import Spiking
 from ..report.table import Column, Table
 
@@ -55,12 +56,14 @@ class AccuracyOverTime:
         correct: after each step, how many samples the mean output so far classifies right; length T.
         agreeing: after each step, how many get the source network's class; length T; empty without a source network.
         source_correct: how many samples the source network classifies right, or None.
+        phases: steps that the network needs besides; T does not count them.
     """
 
     samples: int
     correct: tuple[int, ...]
     agreeing: tuple[int, ...]
     source_correct: int | None
+    phases: Phases = field(default_factory=Phases)
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -94,6 +97,7 @@ class AccuracyOverTime:
             )
         columns = (
             Column("T", "steps"),
+            *latency_columns(self.phases),
             Column("accuracy", "%", 2),
             Column("low", "%", 2, note="lower end of the 95 % Wilson interval"),
             Column("high", "%", 2, note="upper end of the 95 % Wilson interval"),
@@ -102,6 +106,7 @@ class AccuracyOverTime:
         rows = tuple(
             (
                 t,
+                *latencies(self.phases, t),
                 self.correct[t - 1] / self.samples,
                 *wilson(self.correct[t - 1], self.samples),
                 self.agreeing[t - 1] / self.samples if self.agreeing else None,
@@ -112,6 +117,23 @@ class AccuracyOverTime:
             "" if self.source_accuracy is None else f" The source network reaches {100 * self.source_accuracy:.2f} %."
         )
         return Table("Accuracy over time", columns, rows, caption=f"{self.samples} samples.{source}")
+
+
+def latency_columns(phases: Phases) -> tuple[Column, ...]:
+    """Columns for the steps in all, where they are more than T."""
+    if phases == Phases():
+        return ()
+    total = Column("latency", "steps", note="T and the steps before the first output that counts, as papers count them")
+    if not phases.window:
+        return (total,)
+    note = f"the same where no layer can look ahead: each of {phases.layers} layers waits for {phases.window} steps"
+    return (total, Column("pipeline", "steps", note=note))
+
+
+def latencies(phases: Phases, timesteps: int | None) -> tuple[int | None, ...]:
+    """The cells of `latency_columns` for a row; empty cells for the source network, which has no T."""
+    cells = (None, None) if timesteps is None else (phases.latency(timesteps), phases.pipeline(timesteps))
+    return cells[: len(latency_columns(phases))]
 
 
 def wilson(hits: int, samples: int, z: float = 1.96) -> tuple[float, float]:
@@ -141,8 +163,9 @@ def accuracy_over_time(
 ) -> AccuracyOverTime:
     """Judge a spiking network after every number of steps up to T, from one run of T steps.
 
-    The prediction after t steps is the largest mean output of steps 1..t. Long sequences run in chunks whose states
-    are carried, so memory does not grow with T.
+    The prediction after t steps is the largest mean output of steps 1..t. For a network with a rehearsal (`SRP`) they
+    begin after it: `model.phases.steps(T)` steps run in all. Long sequences run in chunks whose states are carried, so
+    memory does not grow with T.
 
     Args:
         model: the spiking network, [T, N, ...] -> [T, N, K].
@@ -160,17 +183,19 @@ def accuracy_over_time(
     """
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise ArgumentError(sentence("accuracy_over_time.timesteps", repr(timesteps), "a whole number of at least 1"))
-    counts = torch.zeros(2 * timesteps + 2, dtype=torch.float64)
+    phases, counts = model.phases, torch.zeros(2 * timesteps + 2, dtype=torch.float64)
     with _evaluating(model), _evaluating(source):
         for x, y in _checked("accuracy_over_time", batches):
             x, y = x.to(_device(model)), y.to(_device(model))
             with readable_input("accuracy_over_time", x):
-                classes = _classes_over_time(model, encode(x, timesteps), max(1, rows // len(x)))
+                xs = encode(x, phases.steps(timesteps))
+                classes = _classes_over_time(model, xs, max(1, rows // len(x)), phases)
                 expected = None if source is None else source(x).argmax(-1)
             check_labels(y, classes.logits)
-            counts[:timesteps] += (classes.picked == y).sum(1).cpu()
+            picked = classes.picked[:timesteps]
+            counts[:timesteps] += (picked == y).sum(1).cpu()
             if expected is not None:
-                counts[timesteps : 2 * timesteps] += (classes.picked == expected).sum(1).cpu()
+                counts[timesteps : 2 * timesteps] += (picked == expected).sum(1).cpu()
                 counts[-2] += float((expected == y).sum())
             counts[-1] += len(y)
     counts = _sum_over_processes(counts, fabric)
@@ -179,23 +204,26 @@ def accuracy_over_time(
         raise DataError("accuracy_over_time: got no sample; expected at least one batch. Check the data and the split.")
     agreeing = tuple(numbers[timesteps:-2]) if source is not None else ()
     return AccuracyOverTime(
-        numbers[-1], tuple(numbers[:timesteps]), agreeing, numbers[-2] if source is not None else None
+        numbers[-1], tuple(numbers[:timesteps]), agreeing, numbers[-2] if source is not None else None, phases
     )
 
 
 @dataclass(frozen=True)
 class _Classes:
-    picked: Tensor  # class of the mean output of steps 1..t, [T, N]
+    picked: Tensor  # class of the mean output of steps 1..t after the rehearsal, [T, N]
     logits: int  # number of classes
 
 
-def _classes_over_time(model: Spiking, xs: Tensor, chunk: int) -> _Classes:
-    total, picked = torch.zeros(()), []
+def _classes_over_time(model: Spiking, xs: Tensor, chunk: int, phases: Phases) -> _Classes:
+    first = max(chunk, phases.window)  # what layers replay must come in one piece
+    step, total, picked = 0, torch.zeros(()), []
     with carry_state(model):
-        for part in xs.split(chunk):
+        for part in (xs[:first], *(xs[first:].split(chunk) if len(xs) > first else ())):
             for logits in model(part):  # added one by one, so that no bit depends on the chunks
-                total = total.to(logits) + logits
-                picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
+                step += 1
+                if step > phases.rehearsal:
+                    total = total.to(logits) + logits
+                    picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
     return _Classes(torch.stack(picked), total.shape[-1])
 
 

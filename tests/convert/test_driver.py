@@ -617,11 +617,9 @@ def test_qcfs_asks_for_a_prepared_network() -> None:
         convert(cnn(), QCFS())
 
 
-def test_robust_norm_does_not_take_trained_thresholds() -> None:
-    with pytest.raises(
-        ConversionError, match=r"2 \(QCFSActivation\): use QCFS or OPI, which take its trained threshold"
-    ):
-        convert(prepare(cnn(), QCFS()), RobustNorm(), images())
+def test_every_method_takes_trained_thresholds() -> None:
+    neurons = convert(prepare(cnn(), QCFS(v_threshold=2.0)), RobustNorm()).neurons().values()
+    assert {(neuron.v_threshold.item(), neuron.start.item()) for neuron in neurons} == {(2.0, 0.0)}
 
 
 def test_wrong_input_to_a_converted_model() -> None:

@@ -8,7 +8,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from spikewright.coding import poisson
-from spikewright.core import Spiking
+from spikewright.convert.recipes.cos import CalibratedIF
+from spikewright.convert.recipes.srp import MaskedIF
+from spikewright.core import Neuron, Phases, Spiking
 from spikewright.core.errors import ArgumentError, DataError, ShapeError
 from spikewright.neurons import IF
 from spikewright.train import AccuracyOverTime, accuracy, accuracy_over_time
@@ -236,3 +238,32 @@ def test_images_must_be_floating_point() -> None:
         judges()["accuracy_over_time"]([(torch.zeros(3, 6, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))])
     with pytest.raises(ShapeError, match=r"cannot take a batch of shape \[3, 6\] in torch\.uint8"):
         judges()["accuracy"]([(torch.zeros(3, 6, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [1, 12, 64, 10_000])
+@pytest.mark.parametrize(
+    "layer", [MaskedIF(rehearsal=3), CalibratedIF(window=4), IF(start=0.5)], ids=["SRP", "COS", "IF"]
+)
+def test_the_curve_begins_after_the_phases_whatever_the_chunks(layer: Neuron, rows: int) -> None:
+    torch.manual_seed(0)
+    model = Spiking(nn.Sequential(nn.Linear(5, 9), layer, nn.Linear(9, 4)))
+    x, y = torch.randn(12, 5), torch.randint(0, 4, (12,))
+    judged = accuracy_over_time(model, [(x, y)], 6, rows=rows)
+    assert judged.phases == model.phases
+    out = model(x.expand(model.phases.steps(6), 12, 5))[model.phases.rehearsal :]
+    expected = (out.cumsum(0).argmax(-1) == y).sum(1).tolist()
+    assert list(judged.correct) == expected[:6]
+    two = accuracy_over_time(model, [(x, y)], 2, rows=rows)  # fewer steps than the window
+    assert two.correct == judged.correct[:2]
+
+
+def test_the_table_states_t_and_the_latency() -> None:
+    counts = {"samples": 4, "correct": (2, 3), "agreeing": (), "source_correct": None}
+    names = [column.name for column in AccuracyOverTime(**counts).table().columns]
+    assert names[:2] == ["T", "accuracy"]
+    rehearsed = AccuracyOverTime(**counts, phases=Phases(rehearsal=4)).table()
+    assert [column.name for column in rehearsed.columns][:3] == ["T", "latency", "accuracy"]
+    assert [row[:2] for row in rehearsed.rows] == [(1, 5), (2, 6)]
+    held = AccuracyOverTime(**counts, phases=Phases(window=4, layers=10)).table()
+    assert [row[:3] for row in held.rows] == [(1, 5, 41), (2, 6, 42)]

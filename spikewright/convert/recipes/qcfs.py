@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...core.errors import ArgumentError, sentence
 from ...neurons.if_ import IF
-from ..layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
-from ..operations import Site, is_qcfs, is_relu
-from ..recipe import Recipe
-from ..rules import Rule, max_pool_to_average
+from ..neuron_recipe import TrainedRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class QCFS(Recipe):
+class QCFS(TrainedRecipe):
     """Quantisation clip-floor-shift.
 
     Before training every ReLU becomes a QCFS activation with a threshold of its own, and every max pool an average
@@ -40,42 +35,5 @@ class QCFS(Recipe):
         dict_keys(['2'])
     """
 
-    levels: int = 4
-    v_threshold: float = 8.0
-    order: GradientOrder = floor_then_clamp
-    start: float = 0.5
-
-    def __post_init__(self) -> None:
-        QCFSActivation(levels=self.levels, v_threshold=self.v_threshold)  # its constructor checks both
-        if not -1e6 < self.start < 1e6:
-            raise ArgumentError(sentence("QCFS.start", repr(self.start), "a finite number, in units of the threshold"))
-
-    def prepare(self) -> list[Rule]:
-        def activation(site: Site) -> QCFSActivation:
-            return QCFSActivation(levels=self.levels, v_threshold=self.v_threshold, order=self.order)
-
-        return [Rule("ReLU -> QCFS", is_relu, activation), max_pool_to_average]
-
-    def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
-        return [qcfs_to_if(self.start)]
-
-
-def qcfs_to_if(start: float) -> Rule:
-    """QCFS activation -> IF neuron with its trained threshold."""
-
-    def neuron(site: Site) -> IF:
-        if not isinstance(site.module, QCFSActivation):
-            raise TypeError(f"{site.name} is no QCFS activation")
-        v_threshold = site.module.v_threshold.detach()
-        if not v_threshold > 0:
-            raise ArgumentError(
-                sentence(
-                    f"{site.name}.v_threshold",
-                    f"{float(v_threshold):g} after training",
-                    "a threshold above 0",
-                    "Train with a higher start value (4 or 8) or a lower learning rate",
-                )
-            )
-        return IF(v_threshold=v_threshold, amplitude=v_threshold, start=start)
-
-    return Rule("QCFS -> IF", is_qcfs, neuron)
+    def neuron(self, v_threshold: Tensor) -> IF:
+        return IF(v_threshold=v_threshold, amplitude=v_threshold, start=self.start)

@@ -1,0 +1,101 @@
+"""NeuronRecipe: one neuron in place of every activation; its threshold and its start are independent values."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..core.errors import ArgumentError, sentence
+from ..core.neuron import Neuron
+from .layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
+from .operations import Site, is_qcfs, is_relu
+from .recipe import Recipe
+from .rules import Rule, max_pool_to_average
+from .statistics import At, Statistic, at
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronRecipe(Recipe):
+    """A method that puts one neuron in the place of every ReLU and of every QCFS activation.
+
+    Args:
+        threshold: statistic of a ReLU's output that becomes its threshold; None for a method that takes trained
+            thresholds alone and refuses a ReLU. A QCFS activation always keeps its trained threshold.
+        start: membrane potential before the first step, in units of the threshold. `convert(starts=...)` gives
+            single sites another one, and `fit_starts` finds one for each from data.
+    """
+
+    threshold: Statistic | None = None
+    start: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not -1e6 < self.start < 1e6:
+            who = f"{type(self).__name__}.start"
+            raise ArgumentError(sentence(who, repr(self.start), "a finite number, in units of the threshold"))
+
+    @abstractmethod
+    def neuron(self, v_threshold: Tensor) -> Neuron:
+        """The neuron with a threshold, broadcastable to [N, *F], which is also what one of its spikes delivers."""
+
+    def statistics(self) -> tuple[At, ...]:
+        return () if self.threshold is None else at(is_relu, self.threshold)
+
+    def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
+        name = type(self.neuron(_ONE)).__name__
+        trained = Rule(f"QCFS -> {name}", is_qcfs, lambda site: self.neuron(trained_threshold(site)))
+        measured = Rule(f"ReLU -> {name}", is_relu, lambda site: self.neuron(thresholds[site.name]))
+        return [trained] if self.threshold is None else [measured, trained]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedRecipe(NeuronRecipe):
+    """A method whose source is trained with the QCFS activation, and converts without data.
+
+    Args:
+        levels: L, the number of steps of the activation; 4 or 8 are usual. T need not equal it.
+        v_threshold: start value of every trained threshold (lambda).
+        order: where the straight-through gradient passes.
+        threshold: None, as the thresholds are trained; a statistic also takes a plain ReLU network.
+        start: membrane potential before the first step, in units of the threshold.
+    """
+
+    levels: int = 4
+    v_threshold: float = 8.0
+    order: GradientOrder = floor_then_clamp
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        QCFSActivation(levels=self.levels, v_threshold=self.v_threshold)  # its constructor checks both
+
+    def prepare(self) -> list[Rule]:
+        def activation(site: Site) -> QCFSActivation:
+            return QCFSActivation(levels=self.levels, v_threshold=self.v_threshold, order=self.order)
+
+        return [Rule("ReLU -> QCFS", is_relu, activation), max_pool_to_average]
+
+
+_ONE = Tensor([1.0])
+
+
+def trained_threshold(site: Site) -> Tensor:
+    """The threshold that training gave a QCFS activation.
+
+    Raises:
+        ArgumentError: if it is not above 0.
+    """
+    if not isinstance(site.module, QCFSActivation):
+        raise TypeError(f"{site.name} is no QCFS activation")
+    v_threshold = site.module.v_threshold.detach()
+    if not v_threshold > 0:
+        raise ArgumentError(
+            sentence(
+                f"{site.name}.v_threshold",
+                f"{float(v_threshold):g} after training",
+                "a threshold above 0",
+                "Train with a higher start value (4 or 8) or a lower learning rate",
+            )
+        )
+    return v_threshold
