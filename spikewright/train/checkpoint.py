@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..core.arguments import check_module
 from ..core.errors import CheckpointError
 
 FORMAT = "spikewright 1"
@@ -89,6 +90,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def save_model(path: Path, model: nn.Module, description: Mapping[str, Any]) -> None:
     """Write a model's `state_dict` and what it is (architecture, config, accuracy...)."""
+    check_module(model, "save_model.model", "The order is path, model, description")
     save(path, model.state_dict(), description)
 
 
@@ -98,6 +100,7 @@ def load_model(path: Path, model: nn.Module) -> dict[str, Any]:
     Raises:
         CheckpointError: as `load`, or if names or shapes differ from the model's, naming the first differences.
     """
+    check_module(model, "load_model.model", "The order is path, model")
     tensors, description = load(path)
     fill(model, tensors, f"checkpoint {path}")
     return description

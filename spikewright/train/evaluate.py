@@ -11,14 +11,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..coding.encode import repeat
+from ..core.arguments import check_module, named
 from ..core.carry import carry_state
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
 from ..core.spiking import Spiking
 from ..report.table import Column, Table
-
-Batch = tuple[Tensor, Tensor]
+from .loader import Batch, pair
 
 
 @torch.inference_mode()
@@ -34,6 +34,7 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
         DataError: if there is no sample, an image holds NaN, or a label is no class of the model.
         ShapeError: if images and labels differ in number, or the model cannot take the images.
     """
+    check_module(model, "accuracy.model", "The order is model, batches")
     counts = torch.zeros(2, dtype=torch.float64)
     with _evaluating(model):
         for x, y in _checked("accuracy", batches):
@@ -177,12 +178,17 @@ def accuracy_over_time(
         fabric: sums over its processes when given.
 
     Raises:
-        ArgumentError: if T < 1.
+        ArgumentError: if T < 1, or the model is no spiking network.
         DataError: if there is no sample, an image holds NaN, or a label is no class of the model.
         ShapeError: if images and labels differ in number, or the model cannot take the images.
     """
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise ArgumentError(sentence("accuracy_over_time.timesteps", repr(timesteps), "a whole number of at least 1"))
+    if not isinstance(model, Spiking):
+        todo = "Give the model of a conversion, convert(...).model, or wrap a network of neurons: Spiking(network)"
+        raise ArgumentError(sentence("accuracy_over_time.model", named(model), "a Spiking network", todo))
+    if source is not None:
+        check_module(source, "accuracy_over_time.source")
     phases, counts = model.phases, torch.zeros(2 * timesteps + 2, dtype=torch.float64)
     with _evaluating(model), _evaluating(source):
         for x, y in _checked("accuracy_over_time", batches):
@@ -229,7 +235,10 @@ def _classes_over_time(model: Spiking, xs: Tensor, chunk: int, phases: Phases) -
 
 def _checked(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
     """The batches that hold something, each of finite images [N, ...] and as many labels [N]."""
-    for x, y in batches:
+    if not isinstance(batches, Iterable) or isinstance(batches, Tensor):
+        raise ArgumentError(sentence(f"{who}.batches", named(batches), "batches (x, y)", "For one write [(x, y)]"))
+    for number, batch in enumerate(batches):
+        x, y = pair(batch, f"{who}, batch {number}")
         if y.shape != (len(x),):
             met = f"{len(x)} images and labels of shape {list(y.shape)}"
             raise ShapeError(sentence(who, met, "as many labels as images, [N]"))

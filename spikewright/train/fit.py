@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
+from ..core.arguments import check_module, named
 from ..core.errors import ArgumentError, CheckpointError, DataError, sentence
 from ..core.seed import generator
 from .checkpoint import fill, load, save
 from .evaluate import accuracy
-from .losses import Batch, Loss
+from .loader import Batch, EpochBatches, epoch_batches
+from .losses import Loss
 from .optim import SGD, Optimizer, cosine
-
-
-class EpochBatches(Protocol):
-    """Batches of one data set whose order depends only on the epoch's number."""
-
-    def __len__(self) -> int: ...
-
-    def iterate(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from number `start` on."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +48,12 @@ class FitConfig:
     checkpoint_steps: int = 200
 
     def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise ArgumentError(sentence("FitConfig.optimizer", named(self.optimizer), "SGD(...) or AdamW(...)"))
+        for name in ("epochs", "seed", "checkpoint_steps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ArgumentError(sentence(f"FitConfig.{name}", repr(value), "a whole number"))
         if self.epochs < 1:
             raise ArgumentError(sentence("FitConfig.epochs", repr(self.epochs), "a whole number of at least 1"))
         if self.seed < 0:
@@ -86,8 +85,8 @@ class Progress:
 def fit(
     model: nn.Module,
     loss: Loss,
-    train_batches: EpochBatches,
-    eval_batches: EpochBatches | None,
+    train_batches: EpochBatches | DataLoader[Any] | Sequence[Batch],
+    eval_batches: EpochBatches | DataLoader[Any] | Sequence[Batch] | None,
     config: FitConfig,
     *,
     folder: Path | None = None,
@@ -101,8 +100,10 @@ def fit(
     Args:
         model: the network; holds the trained weights afterwards.
         loss: what to minimise.
-        train_batches: training data, e.g. `spikewright.data.Batches` with a seed and augmentation.
-        eval_batches: data whose accuracy is logged after each epoch, or None.
+        train_batches: training data: `spikewright.data.Batches` with a seed and augmentation, a DataLoader, or a list
+            of (x, y) batches. The order of a DataLoader follows from the config's seed, see `LoaderBatches`; several
+            processes need a DistributedSampler.
+        eval_batches: data whose accuracy is logged after each epoch, in the same forms, or None.
         config: the numbers of the run.
         folder: where `checkpoint.safetensors` is kept; None to keep none.
         log: called with named numbers after each epoch and every 50 updates.
@@ -114,9 +115,17 @@ def fit(
         One row of numbers per finished epoch: epoch, lr, mean of each number the loss logs, eval_accuracy, seconds.
 
     Raises:
+        ArgumentError: for batches that cannot be repeated, e.g. an iterator or a loader without a length.
         DataError: if there is no training batch, or the loss becomes NaN or infinite.
         CheckpointError: if the folder's checkpoint belongs to another run.
     """
+    check_module(model, "fit.model", "The order is model, loss, train_batches, eval_batches, config")
+    for name, value, cls in (("loss", loss, Loss), ("config", config, FitConfig)):
+        if not isinstance(value, cls):
+            raise ArgumentError(sentence(f"fit.{name}", named(value), f"a {cls.__name__} of spikewright.train"))
+    train_batches = epoch_batches(train_batches, config.seed, "fit.train_batches")
+    if eval_batches is not None:
+        eval_batches = epoch_batches(eval_batches, config.seed, "fit.eval_batches")
     if len(train_batches) == 0:
         raise DataError("fit: got no training batch; expected at least one. Lower batch_size or add data.")
     fabric = fabric or Fabric(accelerator="cpu", devices=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 from ..core.errors import ArgumentError, sentence
 from ..core.input_error import readable_input
 from .evaluate import check_labels
+from .loader import Batch
 
-Batch = tuple[Tensor, Tensor]
 Result = tuple[Tensor, dict[str, Tensor]]
 
 
@@ -56,7 +57,7 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
         ArgumentError: if label_smoothing is outside 0..1. When called, DataError for a label that is no class of the
             model, and ShapeError for a batch that the model cannot take.
     """
-    if not 0 <= label_smoothing <= 1:
+    if not isinstance(label_smoothing, Real) or not 0 <= label_smoothing <= 1:
         raise ArgumentError(sentence("cross_entropy.label_smoothing", repr(label_smoothing), "a number in 0..1"))
 
     def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:

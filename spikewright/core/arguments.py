@@ -1,0 +1,28 @@
+"""check_module(model, who): a network where one is expected; and what a wrong argument is called in an error."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .errors import ArgumentError, sentence
+
+
+def named(value: object) -> str:
+    """What a value is, in the words of an error: None, a class, or an object of a class.
+
+    Example:
+        >>> named(None), named(int), named(3.5), named("relu")
+        ('None', 'the class int', 'float', "'relu'")
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return repr(value) if value is None or isinstance(value, str) else type(value).__name__
+
+
+def check_module(model: object, who: str, todo: str = "") -> None:
+    """Raise ArgumentError unless it is a module: an object, not its class, its name or its weights."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        todo = f"Make an object of it: {model.__name__}(...)"
+    raise ArgumentError(sentence(who, named(model), "a network, i.e. a torch.nn.Module", todo))
