@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .arguments import check_module
 from .errors import ShapeError
 from .phases import Phases
-from .temporal import Temporal, check_sequence, fold, told, unfold
+from .temporal import Temporal, check_finite, check_sequence, fold, told, unfold
 
 
 class Spiking(nn.Module):
@@ -29,6 +30,7 @@ class Spiking(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        check_module(module, "Spiking.module")
         if any(isinstance(part, Spiking) for part in module.modules()):
             raise ShapeError(
                 "Spiking: got a module that holds a Spiking shell; expected one shell, outermost. Unwrap the inner one."
@@ -48,8 +50,10 @@ class Spiking(nn.Module):
 
         Raises:
             ShapeError: if xs is no floating-point [T, N, ...] or the module returns no tensor of T*N rows.
+            DataError: if xs holds NaN or infinite values.
         """
         check_sequence(xs, "Spiking")
+        check_finite(xs, "Spiking")
         timesteps = xs.shape[0]
         with told(self.module, timesteps):
             out = self.module(fold(xs))

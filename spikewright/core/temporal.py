@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .errors import ShapeError
+from .errors import DataError, ShapeError, sentence
 
 
 def fold(xs: Tensor) -> Tensor:
@@ -103,3 +103,23 @@ def told(module: nn.Module, timesteps: int) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.timesteps = None
+
+
+def check_finite(xs: Tensor, who: str) -> None:
+    """Raise DataError if a sequence [T, N, ...] holds NaN or infinite values, from which neurons never recover.
+
+    Nothing is checked where no value can be looked at: in compiled or traced code, under `torch.func.vmap`, for meta
+    tensors, and while a CUDA graph is captured.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return
+    if not xs.numel() or (xs.is_cuda and torch.cuda.is_current_stream_capturing()):
+        return
+    one_step = xs[:1] if xs.stride(0) == 0 else xs  # a repeated image is looked at once
+    try:
+        finite = bool(torch.stack(one_step.detach().aminmax()).isfinite().all())
+    except RuntimeError:  # what torch raises for the value of a tensor that has none
+        return
+    if not finite:
+        todo = "A neuron that meets them never fires again; check the images and their scaling"
+        raise DataError(sentence(who, "NaN or infinite values", "finite values", todo))

@@ -1,13 +1,16 @@
 """The shell: folding, freedom of T and N, the prefix property, and its errors."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from spikewright.core import Spiking, unfold
-from spikewright.core.errors import ShapeError
+from spikewright.core.errors import DataError, ShapeError
 from spikewright.neurons import IF, LIF
 
 
@@ -115,6 +118,37 @@ def test_image_layers_and_a_class_token_work_unchanged():
 def test_bad_input_is_refused(xs, message):
     with pytest.raises(ShapeError, match=message):
         Spiking(network())(xs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_are_refused(bad, dtype):
+    """A neuron would never fire again, and the network would answer as if it had seen a dark image."""
+    message = "Spiking: got NaN or infinite values; expected finite values. A neuron that meets them never fires again"
+    xs = torch.ones(3, 2, 4, dtype=dtype)
+    xs[2, 1, 3] = bad
+    model = Spiking(IF())
+    with pytest.raises(DataError, match=message):
+        model(xs)
+    with pytest.raises(DataError, match=message):
+        model(xs[2].expand(5, 2, 4))
+    assert model.module.timesteps is None
+    assert model(xs[:2]).sum() == 2 * 2 * 4
+
+
+def test_the_largest_finite_numbers_are_finite():
+    xs = torch.full((2, 1, 3), torch.finfo(torch.float32).max)
+    assert Spiking(nn.Identity())(xs).equal(xs)
+
+
+def test_without_values_nothing_is_refused():
+    """Under vmap, in a traced graph and on meta tensors there is no number to look at."""
+    model, xs = Spiking(nn.Linear(3, 2)), dyadic(2, 4, 1, 3)
+    mapped = torch.func.vmap(model, in_dims=1, out_dims=1)(xs)
+    assert torch.allclose(mapped, model(xs.view(2, 4, 3)).view(2, 4, 1, 2))
+    assert model.to("meta")(torch.zeros(2, 4, 3, device="meta")).shape == (2, 4, 2)
+    traced = make_fx(Spiking(IF()))(torch.full((2, 1, 3), 0.5))
+    assert traced(torch.full((2, 1, 3), 0.5)).tolist() == [[[0.0] * 3], [[1.0] * 3]]
 
 
 @pytest.mark.parametrize("wrap", [lambda shell: shell, lambda shell: nn.Sequential(nn.Flatten(), shell)])
