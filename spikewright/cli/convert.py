@@ -15,7 +15,7 @@ from .start import read_config
 def main(argv: Sequence[str]) -> int:
     """Convert, judge, print the tables and where the report is."""
     config = read_config(argv, ConvertRun(), "convert")
-    folder = RunFolder.create(config.out, "convert", to_json(config, REGISTRIES), run_environment(config))
-    print(f"Run folder: {folder.path}", flush=True)
-    show(run_conversion(config, folder), folder)
+    with RunFolder.begin(config.out, "convert", to_json(config, REGISTRIES), run_environment(config)) as folder:
+        print(f"Run folder: {folder.path}", flush=True)
+        show(run_conversion(config, folder), folder)
     return 0

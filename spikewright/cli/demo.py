@@ -15,6 +15,6 @@ from .show import show
 def main(argv: Sequence[str]) -> int:
     """Run the demo, print its table and where the report is."""
     config = parse(DemoRun(), argv, REGISTRIES, prog="spikewright demo")
-    folder = RunFolder.create(config.out, "demo", to_json(config, REGISTRIES), environment(PACKAGES))
-    show(run_demo(config, folder, say=lambda text: print(text, flush=True)), folder)
+    with RunFolder.begin(config.out, "demo", to_json(config, REGISTRIES), environment(PACKAGES)) as folder:
+        show(run_demo(config, folder, say=lambda text: print(text, flush=True)), folder)
     return 0

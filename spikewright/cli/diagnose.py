@@ -15,7 +15,7 @@ from .start import read_config
 def main(argv: Sequence[str]) -> int:
     """Compare, print the table and the verdict, and write the report."""
     config = read_config(argv, ConvertRun(), "diagnose")
-    folder = RunFolder.create(config.out, "diagnose", to_json(config, REGISTRIES), run_environment(config))
-    print(f"Run folder: {folder.path}", flush=True)
-    show(run_diagnosis(config, folder), folder)
+    with RunFolder.begin(config.out, "diagnose", to_json(config, REGISTRIES), run_environment(config)) as folder:
+        print(f"Run folder: {folder.path}", flush=True)
+        show(run_diagnosis(config, folder), folder)
     return 0

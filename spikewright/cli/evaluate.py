@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         argv = ["--model", *argv]
     config = read_config(argv, EvaluateRun, "evaluate")
-    folder = RunFolder.create(config.out, "evaluate", to_json(config, REGISTRIES), run_environment(config))
-    print(f"Run folder: {folder.path}", flush=True)
-    show(run_evaluation(config, folder), folder)
+    with RunFolder.begin(config.out, "evaluate", to_json(config, REGISTRIES), run_environment(config)) as folder:
+        print(f"Run folder: {folder.path}", flush=True)
+        show(run_evaluation(config, folder), folder)
     return 0

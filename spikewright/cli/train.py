@@ -21,17 +21,17 @@ RESUME = "--resume FOLDER goes on with a run that was stopped; its config is use
 def main(argv: Sequence[str]) -> int:
     """Train, and print where the result is."""
     resumed, rest = take(argv, "--resume")
-    if resumed is None:
-        config = read_config(rest, TrainRun(), "train", EXPERIMENTS, RESUME)
-        folder = RunFolder.create(
-            config.out,
-            config.name,
-            to_json(config, REGISTRIES),
-            environment(PACKAGES) | {"seed": config.fit.seed},
-        )
-    else:
+    if resumed is not None:
         folder = RunFolder.open(resumed)
-        config = read_config(rest, config_file(folder.path / "config.json", TrainRun), "train")
+        return train(read_config(rest, config_file(folder.path / "config.json", TrainRun), "train"), folder)
+    config = read_config(rest, TrainRun(), "train", EXPERIMENTS, RESUME)
+    about = environment(PACKAGES) | {"seed": config.fit.seed}
+    with RunFolder.begin(config.out, config.name, to_json(config, REGISTRIES), about) as folder:
+        return train(config, folder)
+
+
+def train(config: TrainRun, folder: RunFolder) -> int:
+    """Train in a new folder, or in that of a run that was stopped."""
     print(f"Run folder: {folder.path}", flush=True)
     console = Console()
     with console.status("loading data") as status:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +18,13 @@ from spikewright.report.report import Report
 from spikewright.report.strict_json import dumps, dumps_line, loads
 
 _PROBE = 1 << 20
+_FIRST = ("config.json", "environment.json")
+"""What every run folder holds before any work is done."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run. Make it with `create` before any work is done, or read one back with `open`.
+    """The folder of one run. Make it with `create` or `begin` before any work is done, or read one back with `open`.
 
     It holds config.json and environment.json (from the start), metrics.jsonl (line by line while the run goes
     on), and at the end report.json, and made from it tables/*.csv, report.md, figures/*.svg and report.html.
@@ -54,10 +57,7 @@ class RunFolder:
         """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
             raise ReportError(f"RunFolder name: got {name!r}; expected letters, digits, '.', '_' and '-' only.")
-        files = {
-            "config.json": dumps(config, "config"),
-            "environment.json": dumps(environment, "environment"),
-        }
+        files = dict(zip(_FIRST, (dumps(config, "config"), dumps(environment, "environment"))))
         run = cls(_new_folder(Path(root), f"{datetime.now():%Y-%m-%d-%H%M%S}-{name}"))
         try:
             write_atomic(run.path / "probe", bytes(_PROBE))
@@ -68,6 +68,36 @@ class RunFolder:
             shutil.rmtree(run.path, ignore_errors=True)
             raise
         return run
+
+    @classmethod
+    @contextmanager
+    def begin(cls, root: str | Path, name: str, config: Any, environment: Mapping[str, Any]) -> Iterator[RunFolder]:
+        """Make the folder as `create` does; a block that fails before it wrote anything more leaves no folder behind.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as root:
+            ...     try:
+            ...         with RunFolder.begin(root, "demo", {}, {}):
+            ...             raise ValueError("there is no such data set")
+            ...     except ValueError:
+            ...         print(list(Path(root).iterdir()))
+            []
+        """
+        run = cls.create(root, name, config, environment)
+        try:
+            yield run
+        except BaseException:
+            with suppress(OSError):
+                run._remove_if_unused()
+            raise
+
+    def _remove_if_unused(self) -> None:
+        # Whatever else lies in the folder keeps it: rmdir removes an empty one only.
+        if {path.name for path in self.path.iterdir()} == set(_FIRST):
+            for name in _FIRST:
+                (self.path / name).unlink()
+            self.path.rmdir()
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spikewright.core.errors import CheckpointError
 from spikewright.experiments.network import load_conversion
 from spikewright.report import Report
 
@@ -140,3 +141,40 @@ def test_a_model_that_does_not_convert(run: Run, own: Path, calibrated: list[str
     first, second, _ = ran.err.splitlines()
     assert first == "spikewright convert: OPI: no rule handles 1 operation:"
     assert second.startswith("  0.1 (SiLU): no count of spikes has this shape")
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["convert", "--model", "nowhere"], "there is no network 'nowhere'"),
+        (["convert", "--dataset", "nothing"], "got 'nothing'"),
+        (["convert", "--recipe", "opi", "--calibration", "test"], "the split that is judged"),
+        (["diagnose", "--model", "nowhere.safetensors"], "there is no network 'nowhere.safetensors'"),
+        (["evaluate", "nowhere"], "there is no network 'nowhere'"),
+        (["demo", "--judging.split", "nothing"], "nothing"),
+        (["train", "--dataset", "nothing"], "got 'nothing'"),
+        (["train", "--dataset", "synthetic", "--network.classes", "4", "--weights", "nowhere"], "no network 'nowhere'"),
+    ],
+)
+def test_a_run_that_fails_at_its_start_leaves_no_folder(
+    run: Run, small: list[str], tmp_path: Path, argv: list[str], error: str
+) -> None:
+    out = tmp_path / "runs"
+    flags = small if argv[0] in ("convert", "diagnose") and "--dataset" not in argv else ["--out", str(out)]
+    ran = run(*argv, *flags)
+    assert ran.status == 2
+    assert error in ran.err
+    assert list(out.iterdir()) == []
+
+
+def test_a_run_that_fails_later_keeps_what_it_wrote(
+    run: Run, own: Path, calibrated: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spikewright.experiments import conversion
+
+    def full(*arguments: object) -> None:
+        raise CheckpointError("no space left")
+
+    monkeypatch.setattr(conversion, "save_conversion", full)
+    assert run("convert", "--model", f"{own}:net", *calibrated).status == 2
+    assert set(files(only(tmp_path / "runs"))) == {"config.json", "environment.json", "metrics.jsonl"}

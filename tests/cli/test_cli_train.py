@@ -82,3 +82,13 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(run: Run, tmp_pa
     assert run("train", "--resume", killed).status == 0
     assert run("train", *flags, "--out", tmp_path / "whole").status == 0
     assert same(weights(killed), weights(only(tmp_path / "whole")))
+
+
+def test_a_resumed_folder_is_never_removed(run: Run, tmp_path: Path) -> None:
+    """Though it holds no more than a new one, as after a kill before the first checkpoint."""
+    assert run("train", *TINY, "--images", "8", "--minutes", "0", "--out", tmp_path).status == 0
+    folder = only(tmp_path)
+    (folder / "checkpoint.safetensors").unlink()
+    ran = run("train", "--resume", folder, "--dataset", "nothing")
+    assert (ran.status, "got 'nothing'" in ran.err) == (2, True)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "environment.json"]

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,43 @@ def test_folder_holds_configuration_before_any_work(run: RunFolder) -> None:
     assert json.loads((run.path / "config.json").read_text()) == {"timesteps": [1, 2]}
     assert run.config == {"timesteps": [1, 2]}
     assert run.environment == {"seed": 0}
+
+
+def fail_after(root: Path, work: Callable[[RunFolder], object], error: BaseException | type[BaseException]) -> None:
+    with RunFolder.begin(root, "convert", {}, {}) as run:
+        assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "environment.json"]
+        work(run)
+        raise error
+
+
+def test_a_block_that_fails_at_once_leaves_no_folder(tmp_path: Path) -> None:
+    kept = RunFolder.create(tmp_path, "other", {}, {})
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error):
+            fail_after(tmp_path, lambda run: None, error)
+        assert list(tmp_path.iterdir()) == [kept.path]
+
+
+CHANGES = {
+    "a file": (lambda run: run.log(epoch=1), {"config.json", "environment.json", "metrics.jsonl"}),
+    "a folder": (lambda run: (run.path / "figures").mkdir(), {"config.json", "environment.json", "figures"}),
+    "one file less": (lambda run: (run.path / "config.json").unlink(), {"environment.json"}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_block_that_changed_something_keeps_its_folder(tmp_path: Path, name: str) -> None:
+    change, left = CHANGES[name]
+    with pytest.raises(ValueError, match="late"):
+        fail_after(tmp_path, change, ValueError("late"))
+    (folder,) = tmp_path.iterdir()
+    assert {path.name for path in folder.iterdir()} == left
+
+
+def test_a_block_that_ends_keeps_its_folder(tmp_path: Path) -> None:
+    with RunFolder.begin(tmp_path, "convert", {}, {}) as run:
+        pass
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "environment.json"]
 
 
 def test_folder_is_named_after_time_and_run(run: RunFolder) -> None:
