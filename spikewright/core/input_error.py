@@ -10,14 +10,17 @@ from torch import Tensor
 
 from .errors import ShapeError, SpikewrightError
 
+_FITTING = "Give it the channels, size and dtype that it was made for"
+
 
 @contextmanager
-def readable_input(who: str, x: Tensor) -> Iterator[None]:
+def readable_input(who: str, x: Tensor, todo: str = _FITTING) -> Iterator[None]:
     """Within the block, a torch error about a wrong shape or dtype becomes a ShapeError that names those of x.
 
     Args:
         who: what runs the network.
         x: the batch that it is given.
+        todo: what to do about it.
 
     Raises:
         ShapeError: if the block raises RuntimeError, ValueError or IndexError; memory errors pass unchanged.
@@ -35,6 +38,5 @@ def readable_input(who: str, x: Tensor) -> Iterator[None]:
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise ShapeError(
-            f"{who}: the network cannot take a batch of shape {list(x.shape)} in {x.dtype} ({reason}). Give it the "
-            "channels, size and dtype that it was made for."
+            f"{who}: the network cannot take a batch of shape {list(x.shape)} in {x.dtype} ({reason}). {todo}."
         ) from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
 from ..coding.encode import repeat
+from ..core.arguments import named
 from ..core.errors import ShapeError, sentence
 from ..core.temporal import check_sequence
 
 Batches = Tensor | Iterable[Tensor | Sequence[Tensor]]
+
+FITTING = (
+    "Give it the shape and dtype that it was made for, with time first for a spiking network; images need timesteps=T"
+)
+"""What to do about an input that a network cannot take."""
 
 
 def inputs(batches: Batches, who: str) -> Iterator[Tensor]:
@@ -25,6 +29,8 @@ def inputs(batches: Batches, who: str) -> Iterator[Tensor]:
     Raises:
         ShapeError: for a batch that holds no tensor.
     """
+    if not isinstance(batches, Iterable):
+        raise ShapeError(sentence(who, named(batches), "a tensor, or batches: tensors, or tuples that start with one"))
     for batch in (batches,) if isinstance(batches, Tensor) else batches:
         x = batch[0] if isinstance(batch, tuple | list) and batch else batch
         if not isinstance(x, Tensor):
@@ -51,21 +57,3 @@ def on_device_of(model: nn.Module, x: Tensor) -> Tensor:
     """The input on the device of the model's first parameter or buffer."""
     tensor = next((tensor for group in (model.parameters(), model.buffers()) for tensor in group), x)
     return x.to(tensor.device)
-
-
-@contextmanager
-def runnable(x: Tensor, who: str) -> Iterator[None]:
-    """Turn torch's error about an input that does not fit the network into a readable one.
-
-    Raises:
-        ShapeError: naming the input's shape and torch's reason.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise ShapeError(
-            f"{who}: the network cannot run on an input of shape {list(x.shape)} ({error}). Expected the shape and "
-            "dtype it was made for, with time first for a spiking network; images need timesteps=T."
-        ) from error

@@ -10,10 +10,12 @@ from operator import add
 import numpy as np
 from torch import Tensor, nn
 
+from ..core.arguments import check_module
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
+from ..core.input_error import readable_input
 from ..core.spiking import Spiking
 from ..core.temporal import Temporal
-from .batches import Batches, inputs, on_device_of, runnable, sequences
+from .batches import FITTING, Batches, inputs, on_device_of, sequences
 from .tally import LayerOperations, Operations, Steps
 from .walk import Visit, Walk, graph_of
 from .wire import Cost
@@ -56,6 +58,7 @@ def count_operations(
         >>> counted.layer("1").synops.tolist()
         [3, 6]
     """
+    check_module(model, "count_operations.model", "The order is model, batches")
     spiking = isinstance(model, Spiking)
     network = model.module if spiking else model
     if not spiking and any(isinstance(part, Temporal) for part in model.modules()):
@@ -114,7 +117,7 @@ def _single_steps(batches: Batches) -> Iterator[Tensor]:
 
 def _counted(walk: Walk, xs: Tensor, amplitude: float | None) -> Operations:
     timesteps, samples = xs.shape[:2]
-    with runnable(xs, "count_operations"):
+    with readable_input("count_operations", xs, FITTING):
         visits = walk.visits(xs, amplitude)
     unknown = Counter(visit.operation for visit in visits if visit.cost is None)
     layers = (_layer(visit, visit.cost, timesteps, samples) for visit in visits if visit.cost is not None)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..core.errors import ArgumentError, DataError, sentence
+from ..core.input_error import readable_input
 from ..core.observe import observe
 from ..core.spiking import Spiking
 from ..core.temporal import unfold
 from ..report.table import Column, Table
-from .batches import Batches, on_device_of, runnable, sequences
+from .batches import FITTING, Batches, on_device_of, sequences
 from .steps import checked_steps
 from .units import emits_spikes, spikes_in
 
@@ -45,6 +46,10 @@ class LayerSpikes:
     silent: int
     constant: int
     fired: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        where = f"{self.layer}: {self.neurons:,} neurons, T = {len(self.spikes)}"
+        return f"LayerSpikes({where}, {self.samples} samples, firing rate {self.firing_rate():.4g})"
 
     def firing_rate(self, timesteps: int | None = None) -> float:
         """Spikes per neuron and time step over the first steps; the density of the layer."""
@@ -91,6 +96,10 @@ class SpikeCounts:
     layers: tuple[LayerSpikes, ...]
     timesteps: int
     samples: int
+
+    def __repr__(self) -> str:
+        where = f"{len(self.layers)} layers of {self.neurons:,} neurons, T = {self.timesteps}"
+        return f"SpikeCounts({where}, {self.samples} samples, {self.spikes_per_sample():,.1f} spikes per sample)"
 
     @property
     def neurons(self) -> int:
@@ -216,7 +225,7 @@ def _counted(model: Spiking, xs: Tensor) -> SpikeCounts:
         amplitude: Tensor = module.amplitude  # pyright: ignore[reportAssignmentType]
         layers.append(_layer(site, spikes_in(unfold(out, xs.shape[0]), amplitude, site)))
 
-    with evaluating(model), observe(model, emits_spikes, see), runnable(xs, "count_spikes"):
+    with evaluating(model), observe(model, emits_spikes, see), readable_input("count_spikes", xs, FITTING):
         model(xs)
     if not layers:
         raise ArgumentError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import named
 from ..core.errors import ArgumentError, DataError, sentence
 from ..report.table import Column, Table
 from .convention import Convention, analog_each_step
@@ -48,6 +49,10 @@ class LayerOperations:
     dense_macs: int
     weights: int
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{int(getattr(self, kind).sum()):,} {kind}" for kind in KINDS)
+        return f"LayerOperations({self.layer}: {self.operation}, T = {len(self.synops)}, {counts})"
+
     def charged(self, kind: str, convention: Convention = analog_each_step) -> Steps:
         """One of `KINDS` at each step, [T], as a convention charges it."""
         steps: Steps = getattr(self, kind)
@@ -88,6 +93,11 @@ class Operations:
     timesteps: int
     samples: int
     uncounted: tuple[tuple[str, int], ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number:,.1f} {kind}" for kind, number in vars(self.totals()).items())
+        where = f"{len(self.layers)} layers, T = {self.timesteps}, {self.samples} samples"
+        return f"Operations({where}; per sample {counts})"
 
     @property
     def exact_macs(self) -> int:
@@ -195,3 +205,9 @@ class Operations:
         share = counted[0] / (steps * layer.exact_macs) if layer.spiking and layer.exact_macs else None
         geometry = (layer.exact_macs or None, layer.dense_macs or None)
         return (layer.layer, layer.operation, kind, *counted, share, *geometry)
+
+
+def check_counts(operations: object, who: str) -> None:
+    """Raise ArgumentError unless it is what `count_operations` or `count_macs` returns."""
+    if not isinstance(operations, Operations):
+        raise ArgumentError(sentence(who, named(operations), "what count_operations or count_macs returns"))

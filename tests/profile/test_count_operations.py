@@ -307,6 +307,16 @@ class Branches(nn.Module):
         return self.act(x) if bool(x.sum() > 0) else x
 
 
+def test_what_is_printed_is_short():
+    counted = count_operations(Spiking(nn.Sequential(IF(), nn.Linear(2, 600))), torch.ones(3, 2, 2))
+    assert repr(counted) == (
+        "Operations(2 layers, T = 3, 2 samples; per sample 3,600.0 synops, 0.0 macs, 1,800.0 additions, 6.0 updates)"
+    )
+    assert repr(counted.layers[1]) == (
+        "LayerOperations(1: Linear, T = 3, 7,200 synops, 0 macs, 3,600 additions, 0 updates)"
+    )
+
+
 def test_a_model_that_cannot_be_traced():
     with pytest.raises(ConversionError, match=r"count_operations: .*graph.*Branches: cannot be traced.*count_spikes"):
         count_operations(Spiking(Branches()), torch.ones(1, 1, 2))
@@ -315,7 +325,7 @@ def test_a_model_that_cannot_be_traced():
 
 def test_errors():
     model = after_spikes(nn.Conv2d(1, 2, 3))
-    with pytest.raises(ShapeError, match=r"count_operations: the network cannot run on an input of shape"):
+    with pytest.raises(ShapeError, match=r"count_operations: the network cannot take a batch of shape"):
         count_operations(model, torch.ones(2, 1, 3, 4, 4))
     with pytest.raises(ShapeError, match=r"count_operations: got shape \[4, 4\]; expected \[T, N, ...\]"):
         count_operations(model, torch.ones(4, 4))

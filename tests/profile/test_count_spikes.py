@@ -103,7 +103,7 @@ def test_modes_and_hooks_are_as_before_also_after_an_error():
     model.train()
     model.module[1].eval()
     modes = [part.training for part in model.modules()]
-    with pytest.raises(ShapeError, match="count_spikes: the network cannot run on an input of shape"):
+    with pytest.raises(ShapeError, match="count_spikes: the network cannot take a batch of shape"):
         count_spikes(model, torch.ones(2, 1, 2))
     assert [part.training for part in model.modules()] == modes
     assert not any(part._forward_hooks for part in model.modules())
@@ -117,6 +117,12 @@ def test_counting_leaves_no_gradient_and_no_trace():
     model(xs).sum().backward()
     assert xs.grad is not None
     assert torch.equal(xs.detach(), torch.ones(2, 1, 2))
+
+
+def test_what_is_printed_is_short():
+    counts = count_spikes(Spiking(nn.Sequential(IF(), IF())), torch.full((4, 2, 3000), 0.5))
+    assert repr(counts) == "SpikeCounts(2 layers of 6,000 neurons, T = 4, 2 samples, 12,000.0 spikes per sample)"
+    assert repr(counts.layers[0]) == "LayerSpikes(0: 3,000 neurons, T = 4, 2 samples, firing rate 0.5)"
 
 
 def test_tables():
@@ -140,7 +146,7 @@ def test_errors():
         count_spikes(model, iter(()))
     with pytest.raises(ShapeError, match=r"count_spikes: got shape \[0, 1, 2\]"):
         count_spikes(model, torch.ones(0, 1, 2))
-    with pytest.raises(ShapeError, match=r"cannot run on an input of shape \[1, 1, 3\]"):
+    with pytest.raises(ShapeError, match=r"cannot take a batch of shape \[1, 1, 3\] .*images need timesteps=T"):
         count_spikes(model, torch.ones(1, 1, 3))
     with pytest.raises(ShapeError, match=r"count_spikes: got a batch of int"):
         count_spikes(model, [1])
