@@ -13,7 +13,7 @@ from ..core.errors import SpikewrightError
 from ..core.temporal import Temporal
 from ..report.table import Column, Table
 from .advice import advice
-from .driver import LEAVES, trace_for_inference
+from .driver import LEAVES, check_arguments, trace_for_inference
 from .linear import is_linear
 from .operations import Site
 from .recipe import Recipe
@@ -80,6 +80,7 @@ def check(
     Raises:
         ConversionError: if the network cannot be traced.
     """
+    check_arguments(model, recipe, leaves, "check")
     graph = trace_for_inference(model, leaves)
     rules, before = (*extra, *recipe.rules(_AnyThreshold())), recipe.prepare()
     return Check(type(recipe).__name__, tuple(_checked(site, rules, before) for site in sites(graph)))

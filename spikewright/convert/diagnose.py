@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from ..coding.encode import repeat
+from ..core.arguments import named
 from ..core.carry import carry_state
 from ..core.errors import ArgumentError, ConversionError, DataError, ShapeError, sentence
+from ..core.input_error import readable_input
 from ..core.neuron import Neuron
 from ..core.observe import observe
 from ..core.temporal import unfold
 from ..report.table import Column, Table
-from .operations import Site
+from .operations import Site, depends_on_input
 from .recipe import Conversion
 from .rules import sites
 from .statistics import WatchedRun
@@ -122,13 +125,18 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
         tolerance: error, as a share of the activation, above which a layer counts as wrong.
 
     Raises:
-        ArgumentError: if T < 1 or the tolerance is not above 0.
-        ShapeError: if `images` is no floating-point batch.
+        ArgumentError: if T is no whole number of at least 1, the tolerance is not above 0, or the first argument is
+            no conversion.
+        ShapeError: if `images` is no floating-point batch, or the source network cannot take it.
         DataError: if an image holds NaN or infinite values.
         ConversionError: if the conversion holds no neurons.
     """
-    if timesteps < 1:
+    if not isinstance(conversion, Conversion):
+        raise ArgumentError(sentence("diagnose.conversion", named(conversion), "what convert() returns"))
+    if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise ArgumentError(sentence("diagnose.timesteps", repr(timesteps), "a whole number of at least 1"))
+    if not isinstance(images, Tensor):
+        raise ShapeError(sentence("diagnose.images", named(images), "a tensor [N, ...]"))
     if not images.is_floating_point() or images.dim() < 2 or not len(images):
         raise ShapeError(
             sentence("diagnose.images", f"{list(images.shape)} of {images.dtype}", "a floating-point batch [N, ...]")
@@ -141,7 +149,8 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
     if not neurons:
         raise ConversionError("diagnose: the conversion holds no neurons; expected at least one.")
     origin = {site.name: site for site in sites(conversion.source)}
-    activations = _activations(conversion.source, {origin[name].node: name for name in neurons}, images)
+    with readable_input("diagnose.images", images):
+        activations = _activations(conversion.source, {origin[name].node: name for name in neurons}, images)
     phases = conversion.model.phases
     with carry_state(conversion.model):
         for _ in range(phases.rehearsal):
@@ -180,13 +189,17 @@ def _layer_error(
 
 
 def apply(site: Site, z: Tensor) -> Tensor:
-    """The source activation of a site on another input, same shape."""
-    if site.module is not None:
-        return site.module(z.clone())
-    rest = site.node.args[1:]
-    if isinstance(site.node.target, str):
-        return getattr(z.clone(), site.node.target)(*rest, **site.node.kwargs)
-    return site.node.target(z.clone(), *rest, **site.node.kwargs)  # pyright: ignore[reportReturnType]
+    """The source activation of a site on another input, same shape; bounds kept in buffers are looked up."""
+    run = fx.Interpreter(site.graph)
+
+    def call(node: fx.Node) -> Any:
+        args, kwargs = fx.map_arg((node.args, node.kwargs), value)  # pyright: ignore[reportGeneralTypeIssues]
+        return getattr(run, node.op)(node.target, args, kwargs)
+
+    def value(node: fx.Node) -> Any:
+        return z.clone() if depends_on_input(node) else call(node)
+
+    return call(site.node)
 
 
 def _activations(source: fx.GraphModule, wanted: dict[fx.Node, str], images: Tensor) -> dict[str, Tensor]:

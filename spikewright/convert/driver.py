@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from ..core.arguments import check_module, named
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
 from ..core.spiking import Spiking
@@ -26,10 +27,17 @@ LEAVES = (QCFSActivation,)
 def check_recipe(recipe: object, who: str) -> None:
     """Raise ArgumentError unless it is a recipe: an instance, not the class or its name."""
     if not isinstance(recipe, Recipe):
-        met = f"the class {recipe.__name__}" if isinstance(recipe, type) else repr(recipe)
         raise ArgumentError(
-            sentence(f"{who}.recipe", met, "a recipe, e.g. OPI()", "The order is model, recipe, images")
+            sentence(f"{who}.recipe", named(recipe), "a recipe, e.g. OPI()", "The order is model, recipe, images")
         )
+
+
+def check_arguments(model: object, recipe: object, leaves: object, who: str) -> None:
+    """Raise ArgumentError unless these are a network, a recipe and a tuple of classes."""
+    check_module(model, f"{who}.model", "The order is model, recipe, images")
+    check_recipe(recipe, who)
+    if not isinstance(leaves, Sequence) or not all(isinstance(leaf, type) for leaf in leaves):
+        raise ArgumentError(sentence(f"{who}.leaves", named(leaves), "a tuple of classes, e.g. (MyActivation,)"))
 
 
 def trace_for_inference(model: nn.Module, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
@@ -51,7 +59,7 @@ def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module
     Raises:
         ConversionError: if the network cannot be traced, or the method replaces nothing in it.
     """
-    check_recipe(recipe, "prepare")
+    check_arguments(model, recipe, leaves, "prepare")
     graph = trace(model, leaves=(*LEAVES, *leaves))
     like = next(graph.parameters(), torch.empty(()))
     rules = recipe.prepare()
@@ -92,6 +100,7 @@ def convert(
         leaves: classes of modules to keep whole.
 
     Raises:
+        ArgumentError: for an argument of the wrong kind, e.g. the class of a recipe.
         ConversionError: if the network cannot be traced, an operation is handled by no rule, or data is missing.
         DataError: if the calibration data is empty, too small or broken.
 
@@ -102,7 +111,15 @@ def convert(
         >>> snn(torch.rand(5, 3, 1, 2, 2)).shape
         torch.Size([5, 3, 2])
     """
-    check_recipe(recipe, "convert")
+    check_arguments(model, recipe, leaves, "convert")
+    if isinstance(model, Spiking):
+        raise ArgumentError(sentence("convert.model", "Spiking", "an ordinary network", "This one spikes already"))
+    if isinstance(allow, str):
+        raise ArgumentError(sentence("convert.allow", repr(allow), f"a tuple of names, e.g. ({allow!r},)"))
+    if not isinstance(thresholds, Mapping | None):
+        raise ArgumentError(sentence("convert.thresholds", named(thresholds), "site -> threshold, or None"))
+    if not isinstance(extra, Sequence):
+        raise ArgumentError(sentence("convert.extra", named(extra), "a tuple of rules, e.g. (max_pool_to_average,)"))
     name = type(recipe).__name__
     source = trace_for_inference(model, leaves)
     fold_batch_norm(source)
