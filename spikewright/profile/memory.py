@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.arguments import named
 from ..core.errors import ArgumentError, sentence
 from ..report.table import Column, Table
 from .convention import Convention, analog_each_step
+from .costs import QUOTED, UNCHECKED
 from .steps import checked_steps
-from .tally import Operations
+from .tally import Operations, check_counts
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ _SOURCE = (
     'Horowitz 2014, "Computing\'s Energy Problem (and what we can do about it)", ISSCC 2014, figure 1.1.9, '
     "doi 10.1109/ISSCC.2014.6757323: 45 nm; half of the published energy of a 64-bit access"
 )
-SRAM_8KB = MemoryTable("sram_8kB", 5e-12, f"{_SOURCE}, 10 pJ")
-SRAM_32KB = MemoryTable("sram_32kB", 10e-12, f"{_SOURCE}, 20 pJ")
-SRAM_1MB = MemoryTable("sram_1MB", 50e-12, f"{_SOURCE}, 100 pJ")
-DRAM = MemoryTable("dram", 650e-12, f"{_SOURCE}, 1.3 nJ, the lower end of 1.3 to 2.6 nJ")
+SRAM_8KB = MemoryTable("sram_8kB", 5e-12, f"{_SOURCE}, 10 pJ, {QUOTED}")
+SRAM_32KB = MemoryTable("sram_32kB", 10e-12, f"{_SOURCE}, 20 pJ, {UNCHECKED}")
+SRAM_1MB = MemoryTable("sram_1MB", 50e-12, f"{_SOURCE}, 100 pJ, {UNCHECKED}")
+DRAM = MemoryTable("dram", 650e-12, f"{_SOURCE}, 1.3 nJ, the lower end of 1.3 to 2.6 nJ, {UNCHECKED}")
 
 MEMORY_TABLES = {table.name: table for table in (SRAM_8KB, SRAM_32KB, SRAM_1MB, DRAM)}
 """Name -> table, for flags and reports."""
@@ -105,6 +107,10 @@ def weight_reads(
         >>> reads.no_reuse, reads.full_reuse
         (36.0, 9.0)
     """
+    check_counts(operations, "weight_reads.operations")
+    if not isinstance(memory, MemoryTable):
+        allowed = f"a memory table, one of {', '.join(MEMORY_TABLES)}"
+        raise ArgumentError(sentence("weight_reads.memory", named(memory), allowed, "Look it up: MEMORY_TABLES[name]"))
     synaptic = [layer for layer in operations.layers if layer.weights]
     if not synaptic:
         raise ArgumentError(sentence("weight_reads", "counts without a synaptic layer", "a network with weights"))
