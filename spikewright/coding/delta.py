@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 
@@ -42,7 +44,7 @@ def delta(xs: Tensor, threshold: float) -> Tensor:
         >>> delta(torch.tensor([0.0, 0.5, 1.0, 1.0, 0.0]).view(5, 1, 1), 1.0).flatten().tolist()
         [0.0, 0.0, 1.0, 0.0, -1.0]
     """
-    if not 0 < threshold < float("inf"):
+    if not isinstance(threshold, Real) or not 0 < threshold < float("inf"):
         raise ArgumentError(sentence("delta.threshold", repr(threshold), "a finite number above 0"))
     check_sequence(xs, "delta")
     check_batch(xs, "delta")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..core.arguments import named
+from ..core.errors import ArgumentError, sentence
 from .checks import check_batch, check_range, check_timesteps
 
 
@@ -51,7 +53,7 @@ def poisson(x: Tensor, timesteps: int, generator: torch.Generator) -> Tensor:
         Spikes 0 or 1, [T, N, ...], in the dtype of x.
 
     Raises:
-        ArgumentError: if timesteps is no whole number of at least 1.
+        ArgumentError: if timesteps is no whole number of at least 1, or generator no torch.Generator.
         ShapeError: if x is not floating-point or holds nothing.
         DataError: if x holds NaN or values outside 0..1.
 
@@ -66,6 +68,9 @@ def poisson(x: Tensor, timesteps: int, generator: torch.Generator) -> Tensor:
     check_timesteps(timesteps, "poisson")
     check_batch(x, "poisson")
     check_range(x, "poisson", 0, 1)
+    if not isinstance(generator, torch.Generator):
+        todo = "Make one: torch.Generator().manual_seed(0)"
+        raise ArgumentError(sentence("poisson.generator", named(generator), "a torch.Generator", todo))
     # one draw per step keeps the first steps independent of T; float32 draws lie in [0, 1), so 1 always fires
     draws = (torch.rand(x.shape, generator=generator, device=generator.device) for _ in range(timesteps))
     spikes = torch.stack([(draw.to(x.device) < x.detach()).to(x.dtype) for draw in draws])

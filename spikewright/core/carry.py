@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .arguments import check_module
 from .errors import ShapeError
 from .types import State
 
@@ -65,6 +66,7 @@ def carry_state(model: nn.Module) -> Iterator[dict[str, Carry]]:
     """
     from .neuron import Neuron  # the neuron imports Carry from here
 
+    check_module(model, "carry_state.model")
     neurons = {name: module for name, module in model.named_modules() if isinstance(module, Neuron)}
     before = {name: neuron.carry for name, neuron in neurons.items()}
     carried = {name: Carry() for name in neurons}

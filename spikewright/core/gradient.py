@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from .arguments import check_module
 from .neuron import Neuron
 from .types import Unroll
 from .unroll import Record, recorded
@@ -30,6 +31,7 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
         >>> record.spikes[0].flatten()
         tensor([0., 1.])
     """
+    check_module(model, "gradient_rule.model")
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
     before = [neuron.unroll for neuron in neurons]
     try:
@@ -61,6 +63,7 @@ def recording(model: nn.Module) -> Iterator[dict[str, Record]]:
         >>> records["module"].states[0].v.flatten()
         tensor([0.7500, 0.5000])
     """
+    check_module(model, "recording.model")
     neurons = {name: module for name, module in model.named_modules() if isinstance(module, Neuron)}
     before = {name: neuron.unroll for name, neuron in neurons.items()}
     records = {name: Record() for name in neurons}

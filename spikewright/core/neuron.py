@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from numbers import Real
 
 import torch
 from torch import Tensor
 
+from .arguments import named
 from .carry import Carry, check_state
 from .errors import ArgumentError, sentence
 from .params import hold
@@ -48,6 +50,9 @@ class Neuron(Temporal):
         if isinstance(learn, str) or not set(learn) <= set(self.learnable):
             allowed = f"a tuple of names among {', '.join(self.learnable)}"
             raise ArgumentError(sentence(f"{type(self).__name__}.learn", repr(learn), allowed))
+        for name, value, example in (("spike", spike or ATan(), "ATan()"), ("reset", reset, "subtract")):
+            if not callable(value) or isinstance(value, type):
+                raise ArgumentError(sentence(f"{type(self).__name__}.{name}", named(value), f"a function: {example}"))
         self.spike = ATan() if spike is None else spike
         self.reset = reset
         self.learn = learn
@@ -62,6 +67,8 @@ class Neuron(Temporal):
 
     def _check_constant(self, name: str, value: float | Tensor, above: float | None) -> None:
         who = f"{type(self).__name__}.{name}"
+        if not isinstance(value, Tensor | Real):
+            raise ArgumentError(sentence(who, named(value), "a number or a tensor"))
         tensor = torch.as_tensor(value, dtype=torch.float64) if not isinstance(value, Tensor) else value.detach()
         if tensor.numel() == 0 or not torch.isfinite(tensor).all():
             raise ArgumentError(sentence(who, repr(value), "finite numbers"))

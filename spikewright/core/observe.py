@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
+from .arguments import check_module
+
 
 @contextmanager
 def observe(
@@ -21,6 +23,8 @@ def observe(
         wanted: which of its modules to watch.
         see: receives the module's name, the module, its inputs and its output; what it returns is ignored.
     """
+
+    check_module(model, "observe.model")
 
     def hook(name: str) -> Callable:
         def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:

@@ -38,6 +38,6 @@ def pick(registry: Mapping[str, Value], name: str, kind: str) -> Value:
         ConfigError: naming what was asked for and all that there is.
     """
     folded = {key.casefold(): value for key, value in registry.items()}
-    if name.casefold() not in folded:
+    if not isinstance(name, str) or name.casefold() not in folded:
         raise ConfigError(f"{kind}: got {name!r}; expected one of {', '.join(registry)}.")
     return folded[name.casefold()]

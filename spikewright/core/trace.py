@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
+from .arguments import check_module
 from .errors import ConversionError
 from .inplace import Recorder, without_inplace
 from .temporal import Temporal
@@ -45,6 +46,7 @@ def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.Gr
     Raises:
         ConversionError: if the forward pass branches on data, or takes or returns something else than one tensor.
     """
+    check_module(module, "trace.module")
     source = copied(module)
     try:
         graph = _Tracer(tuple(leaves)).trace(source)

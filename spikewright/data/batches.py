@@ -54,11 +54,14 @@ class Batches:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        if not hasattr(dataset, "gather"):
+            todo = "Give tensors as ImageDataset(images, labels, classes)"
+            raise DataError(sentence("Batches.dataset", type(dataset).__name__, "a data set with gather()", todo))
         n = len(dataset)
         if n == 0:
             raise DataError(sentence("Batches.dataset", "no image", "at least one"))
-        if batch_size < 1:
-            raise DataError(sentence("Batches.batch_size", str(batch_size), "a whole number above 0"))
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise DataError(sentence("Batches.batch_size", repr(batch_size), "a whole number above 0"))
         if seed is not None and seed < 0:
             raise DataError(sentence("Batches.seed", str(seed), "a whole number from 0 on, or None"))
         if augment is not None and seed is None:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ..convert.driver import convert, prepare
 from ..convert.recipe import Conversion, Recipe
+from ..core.arguments import named
 from ..core.config import from_json, to_json
-from ..core.errors import CheckpointError, ConfigError
+from ..core.errors import CheckpointError, ConfigError, sentence
 from ..core.registry import pick
 from ..models import MODELS
 from ..models.resnet import CIFAR_MEAN, CIFAR_STD
@@ -72,7 +73,7 @@ def save_network(path: Path, model: nn.Module, network: Network, about: Mapping[
     save(path, model.state_dict(), {"network": to_json(network, REGISTRIES), "about": dict(about)})
 
 
-def load_network(reference: str) -> Loaded:
+def load_network(reference: str | Path) -> Loaded:
     """A trained network by any of its names.
 
     Args:
@@ -84,6 +85,7 @@ def load_network(reference: str) -> Loaded:
         CheckpointError: if there is no such network, or its file is broken or does not fit.
         ConfigError: if the Python file or its function is missing, or raises an error.
     """
+    reference = _text(reference)
     if ".py:" in reference:
         return Loaded(reference, _own(reference).eval(), {"python": reference})
     if reference.endswith(".py"):
@@ -100,7 +102,13 @@ def load_network(reference: str) -> Loaded:
     return Loaded(reference, model.eval(), description)
 
 
-def network_file(reference: str, within: tuple[str, ...] = ("model.safetensors", "snn.safetensors")) -> Path:
+def _text(reference: object) -> str:
+    if not isinstance(reference, str | Path):
+        raise ConfigError(sentence("model", named(reference), "the name of an embedded network, or a path"))
+    return str(reference)
+
+
+def network_file(reference: str | Path, within: tuple[str, ...] = ("model.safetensors", "snn.safetensors")) -> Path:
     """The weights file that a name or path stands for.
 
     Args:
@@ -110,7 +118,7 @@ def network_file(reference: str, within: tuple[str, ...] = ("model.safetensors",
     Raises:
         CheckpointError: if there is none, naming the embedded networks.
     """
-    path = Path(reference).expanduser()
+    path = Path(_text(reference)).expanduser()
     candidates = (
         path,
         *(path / name for name in within),
@@ -173,7 +181,7 @@ def save_conversion(path: Path, loaded: Loaded, conversion: Conversion, about: M
     save(path, tensors, description | {"conversion": dict(about)})
 
 
-def load_conversion(reference: str) -> tuple[Loaded, Conversion]:
+def load_conversion(reference: str | Path) -> tuple[Loaded, Conversion]:
     """A converted network that `save_conversion` wrote, with its source.
 
     Raises:
@@ -191,7 +199,7 @@ def load_conversion(reference: str) -> tuple[Loaded, Conversion]:
     if "python" in description:
         model = _own(description["python"]).eval()
         fill(model, _weights(tensors), f"checkpoint {path}")
-        loaded = Loaded(reference, model, description)
+        loaded = Loaded(str(reference), model, description)
     else:
         loaded = load_network(str(path))
     thresholds, starts = (_by_site(tensors, kind) for kind in ("threshold", "start"))

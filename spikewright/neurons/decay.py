@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
 
+from ..core.arguments import named
 from ..core.errors import ArgumentError, sentence
 
 
@@ -38,6 +40,8 @@ def decay(tau: float | Tensor, who: str) -> float | Tensor:
         >>> decay(1 / math.log(2), "LIF.tau")  # SpikingJelly's tau of 2.0
         0.5
     """
+    if not isinstance(tau, Tensor | Real):
+        raise ArgumentError(sentence(who, named(tau), "a number or a tensor (time steps)"))
     values = tau.detach() if isinstance(tau, Tensor) else torch.tensor(float(tau))
     if not (values.numel() and torch.isfinite(values).all() and (values > 0).all()):
         allowed = "finite numbers above 0 (time steps)"

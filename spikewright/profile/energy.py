@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..core.arguments import named
 from ..core.errors import ArgumentError, sentence
 from ..report.numbers import Cell
 from ..report.table import Column, Table
 from .convention import Convention, analog_each_step
-from .costs import CostTable
+from .costs import COST_TABLES, CostTable
 from .steps import checked_steps
-from .tally import Operations, Totals
+from .tally import Operations, Totals, check_counts
 
 PARTS = {"synops": "ac_joule", "macs": "mac_joule", "additions": "addition_joule", "updates": "neuron_update_joule"}
 """Kind of operation -> its price in a `CostTable`."""
@@ -155,6 +156,12 @@ def estimate(
         >>> f"{estimate(counted, FLOAT32_45NM).joule:.3g} J"
         '4.6e-10 J'
     """
+    check_counts(operations, "estimate.operations")
+    if ann is not None:
+        check_counts(ann, "estimate.ann")
+    if not isinstance(costs, CostTable):
+        allowed = f"a cost table, one of {', '.join(COST_TABLES)}"
+        raise ArgumentError(sentence("estimate.costs", named(costs), allowed, "Look it up: COST_TABLES[name]"))
     if ann is not None and ann.timesteps != 1:
         raise ArgumentError(
             sentence("estimate.ann", f"counts over {ann.timesteps} time steps", "those of count_macs(source, images)")
@@ -182,6 +189,8 @@ def energy_over_time(
     Raises:
         ArgumentError: as in `estimate`, and if no T is given.
     """
+    if not isinstance(timesteps, Sequence):
+        raise ArgumentError(sentence("energy_over_time.timesteps", named(timesteps), "numbers of steps, e.g. (1, 2)"))
     if not timesteps:
         raise ArgumentError(sentence("energy_over_time.timesteps", "none", "at least one number of steps"))
     return EnergyOverTime(
