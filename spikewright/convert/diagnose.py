@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -143,7 +144,7 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
         )
     if not torch.isfinite(images).all():
         raise DataError(sentence("diagnose.images", "NaN or infinite values", "finite images", "Check the data"))
-    if not 0 < tolerance < float("inf"):
+    if not isinstance(tolerance, Real) or not 0 < tolerance < float("inf"):
         raise ArgumentError(sentence("diagnose.tolerance", repr(tolerance), "a finite number above 0"))
     neurons = conversion.neurons()
     if not neurons:

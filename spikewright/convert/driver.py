@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..core.arguments import check_module, named
+from ..core.arguments import check_leaves, check_module, named
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
 from ..core.spiking import Spiking
@@ -36,8 +36,7 @@ def check_arguments(model: object, recipe: object, leaves: object, who: str) -> 
     """Raise ArgumentError unless these are a network, a recipe and a tuple of classes."""
     check_module(model, f"{who}.model", "The order is model, recipe, images")
     check_recipe(recipe, who)
-    if not isinstance(leaves, Sequence) or not all(isinstance(leaf, type) for leaf in leaves):
-        raise ArgumentError(sentence(f"{who}.leaves", named(leaves), "a tuple of classes, e.g. (MyActivation,)"))
+    check_leaves(leaves, f"{who}.leaves")
 
 
 def trace_for_inference(model: nn.Module, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from .layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
 from .operations import Site, is_qcfs, is_relu
 from .recipe import Recipe
 from .rules import Rule, max_pool_to_average
-from .statistics import At, Statistic, at
+from .statistics import At, Statistic, at, check_statistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,9 @@ class NeuronRecipe(Recipe):
     start: float = 0.5
 
     def __post_init__(self) -> None:
-        if not -1e6 < self.start < 1e6:
+        if self.threshold is not None:
+            check_statistic(self.threshold, f"{type(self).__name__}.threshold")
+        if not isinstance(self.start, Real) or not -1e6 < self.start < 1e6:
             who = f"{type(self).__name__}.start"
             raise ArgumentError(sentence(who, repr(self.start), "a finite number, in units of the threshold"))
 

@@ -6,11 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from ..core.arguments import named
 from ..core.errors import ArgumentError, ConversionError, DataError, sentence
 from ..core.input_error import readable_input
 from .operations import Site
@@ -96,7 +98,7 @@ class Percentile(Statistic):
     percentile: float = 99.9
 
     def __post_init__(self) -> None:
-        if not 0 < self.percentile <= 100:
+        if not isinstance(self.percentile, Real) or not 0 < self.percentile <= 100:
             raise ArgumentError(
                 sentence("Percentile.percentile", repr(self.percentile), "a number above 0, at most 100")
             )
@@ -150,6 +152,13 @@ class _RunningHistogram(Measure):
         # 99.9 / 100 * 1000 is a little above 999 in floating point, and must not ask for the 1000th value
         reached = counts.cumsum(1) >= self.share * total * (1 - 1e-12)
         return (reached.to(torch.int64).argmax(1) * (self.upper / self.BINS)).float()
+
+
+def check_statistic(statistic: object, who: str) -> None:
+    """Raise ArgumentError unless it is a statistic: an object, not its class, its name or its number."""
+    if not isinstance(statistic, Statistic):
+        allowed = "a statistic, e.g. Percentile(percentile=99.9) or Maximum()"
+        raise ArgumentError(sentence(who, named(statistic), allowed))
 
 
 @dataclass(frozen=True)

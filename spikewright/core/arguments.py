@@ -1,6 +1,8 @@
-"""check_module(model, who): a network where one is expected; and what a wrong argument is called in an error."""
+"""What many entry points ask of an argument, a network or classes of layers; and what a wrong one is called."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -26,3 +28,9 @@ def check_module(model: object, who: str, todo: str = "") -> None:
     if isinstance(model, type) and issubclass(model, nn.Module):
         todo = f"Make an object of it: {model.__name__}(...)"
     raise ArgumentError(sentence(who, named(model), "a network, i.e. a torch.nn.Module", todo))
+
+
+def check_leaves(leaves: object, who: str) -> None:
+    """Raise ArgumentError unless these are classes of layers in a tuple or list."""
+    if not isinstance(leaves, Sequence) or not all(isinstance(leaf, type) for leaf in leaves):
+        raise ArgumentError(sentence(who, named(leaves), "a tuple of classes, e.g. (MyActivation,)"))

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from .arguments import check_module
+from .arguments import check_module, named
+from .errors import ArgumentError, sentence
 from .neuron import Neuron
 from .types import Unroll
 from .unroll import Record, recorded
@@ -32,6 +33,8 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
         tensor([0., 1.])
     """
     check_module(model, "gradient_rule.model")
+    if not callable(rule):
+        raise ArgumentError(sentence("gradient_rule.rule", named(rule), "an unroll, e.g. recorded(Record())"))
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
     before = [neuron.unroll for neuron in neurons]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 from numbers import Real
 
 import torch
@@ -47,7 +48,7 @@ class Neuron(Temporal):
         learn: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        if isinstance(learn, str) or not set(learn) <= set(self.learnable):
+        if isinstance(learn, str) or not isinstance(learn, Collection) or not set(learn) <= set(self.learnable):
             allowed = f"a tuple of names among {', '.join(self.learnable)}"
             raise ArgumentError(sentence(f"{type(self).__name__}.learn", repr(learn), allowed))
         for name, value, example in (("spike", spike or ATan(), "ATan()"), ("reset", reset, "subtract")):

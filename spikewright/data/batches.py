@@ -62,8 +62,10 @@ class Batches:
             raise DataError(sentence("Batches.dataset", "no image", "at least one"))
         if not isinstance(batch_size, int) or batch_size < 1:
             raise DataError(sentence("Batches.batch_size", repr(batch_size), "a whole number above 0"))
-        if seed is not None and seed < 0:
-            raise DataError(sentence("Batches.seed", str(seed), "a whole number from 0 on, or None"))
+        if seed is not None and (not isinstance(seed, int) or seed < 0):
+            raise DataError(sentence("Batches.seed", repr(seed), "a whole number from 0 on, or None"))
+        if augment is not None and not callable(augment):
+            raise DataError(sentence("Batches.augment", repr(augment), "a function of images and generator, or None"))
         if augment is not None and seed is None:
             todo = "Give a seed, so that the augmentation can be repeated"
             raise DataError(sentence("Batches.augment", "an augmentation without a seed", "both or none", todo))

@@ -164,7 +164,7 @@ def list_folder(folder: Path, order: Sequence[str] | None = None) -> tuple[tuple
     return paths, torch.tensor(labels), names
 
 
-def load_folder(folder: Path, view: View = ResizeCentreCrop()) -> FolderImages:
+def load_folder(folder: str | Path, view: View = ResizeCentreCrop()) -> FolderImages:
     """Load images of one's own from a folder that holds one folder per class.
 
     Args:
@@ -174,6 +174,9 @@ def load_folder(folder: Path, view: View = ResizeCentreCrop()) -> FolderImages:
     Raises:
         DataError: there is no such folder, no class in it, or no image.
     """
+    if not isinstance(folder, str | Path):
+        raise DataError(sentence("load_folder", type(folder).__name__, "the path of a folder"))
+    folder = Path(folder)
     if not folder.is_dir():
         raise DataError(sentence("load_folder", f"no folder {folder}", "a folder that holds one folder per class"))
     return FolderImages(*list_folder(folder), view)

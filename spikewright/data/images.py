@@ -55,6 +55,10 @@ class ImageDataset:
     index: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            if not isinstance(getattr(self, name), Tensor):
+                met, todo = type(getattr(self, name)).__name__, "Convert it, e.g. torch.as_tensor(array)"
+                raise DataError(sentence(f"ImageDataset.{name}", met, "a tensor", todo))
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             met = f"{self.images.dtype} of shape {list(self.images.shape)}"
             raise DataError(sentence("ImageDataset.images", met, "torch.uint8 of shape [N, C, H, W]"))

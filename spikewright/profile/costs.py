@@ -33,7 +33,9 @@ class CostTable:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name.endswith("_joule") and value is not None and not 0 <= value < math.inf:
+            if not field.name.endswith("_joule") or value is None:
+                continue
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ArgumentError(
                     sentence(
                         f"CostTable.{field.name}", repr(value), "a finite number of at least 0, in joules, or None"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from numbers import Real
 from operator import add
 
 import numpy as np
 from torch import Tensor, nn
 
-from ..core.arguments import check_module
+from ..core.arguments import check_leaves, check_module, named
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.spiking import Spiking
@@ -59,6 +60,9 @@ def count_operations(
         [3, 6]
     """
     check_module(model, "count_operations.model", "The order is model, batches")
+    check_leaves(leaves, "count_operations.leaves")
+    if not isinstance(input_amplitude, Real | None):
+        raise ArgumentError(sentence("count_operations.input_amplitude", named(input_amplitude), "a number, or None"))
     spiking = isinstance(model, Spiking)
     network = model.module if spiking else model
     if not spiking and any(isinstance(part, Temporal) for part in model.modules()):

@@ -166,6 +166,8 @@ class SpikeCounts:
         Args:
             timesteps: numbers of steps, each 1..T.
         """
+        if not isinstance(timesteps, Sequence):
+            raise ArgumentError(sentence("over_time.timesteps", repr(timesteps), "numbers of steps, e.g. (1, 2)"))
         rows = tuple(
             (layer.layer, steps, layer.firing_rate(checked_steps(steps, self.timesteps)))
             for steps in timesteps

@@ -55,6 +55,8 @@ class LayerOperations:
 
     def charged(self, kind: str, convention: Convention = analog_each_step) -> Steps:
         """One of `KINDS` at each step, [T], as a convention charges it."""
+        if not isinstance(convention, Convention):
+            raise ArgumentError(sentence("convention", named(convention), "analog_each_step or analog_once"))
         steps: Steps = getattr(self, kind)
         if not (convention.once and self.static):
             return steps

@@ -91,6 +91,8 @@ class AccuracyOverTime:
             ArgumentError: if a number of steps is outside 1..T.
         """
         steps = range(1, len(self.correct) + 1)
+        if not isinstance(at, Sequence | None):
+            raise ArgumentError(sentence("AccuracyOverTime.table at", repr(at), "numbers of steps, e.g. (1, 2)"))
         outside = [t for t in at or () if t not in steps]
         if outside:
             raise ArgumentError(
@@ -187,6 +189,8 @@ def accuracy_over_time(
     if not isinstance(model, Spiking):
         todo = "Give the model of a conversion, convert(...).model, or wrap a network of neurons: Spiking(network)"
         raise ArgumentError(sentence("accuracy_over_time.model", named(model), "a Spiking network", todo))
+    if not callable(encode):
+        raise ArgumentError(sentence("accuracy_over_time.encode", named(encode), "a function, e.g. coding.repeat"))
     if source is not None:
         check_module(source, "accuracy_over_time.source")
     phases, counts = model.phases, torch.zeros(2 * timesteps + 2, dtype=torch.float64)
@@ -249,7 +253,9 @@ def _checked(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
 
 
 def check_labels(y: Tensor, classes: int) -> None:
-    """Raise DataError unless every label is one of 0..classes-1."""
+    """Raise DataError unless every label is a whole number, one of 0..classes-1."""
+    if y.is_floating_point():
+        raise DataError(sentence("labels", f"{y.dtype}", "numbers of classes, torch.int64", "Convert them: y.long()"))
     if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < classes):
         raise DataError(
             sentence(

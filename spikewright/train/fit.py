@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,9 @@ class FitConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ArgumentError(sentence(f"FitConfig.{name}", repr(value), "a whole number"))
+        for name in ("warmup_epochs", "clip_norm", "ema_decay"):
+            if not isinstance(getattr(self, name), Real):
+                raise ArgumentError(sentence(f"FitConfig.{name}", repr(getattr(self, name)), "a number"))
         if self.epochs < 1:
             raise ArgumentError(sentence("FitConfig.epochs", repr(self.epochs), "a whole number of at least 1"))
         if self.seed < 0:

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import nn
@@ -21,9 +22,9 @@ class Optimizer(ABC):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
+        if not isinstance(self.lr, Real) or not self.lr > 0:
             raise ArgumentError(sentence(f"{type(self).__name__}.lr", repr(self.lr), "a number above 0"))
-        if self.weight_decay < 0:
+        if not isinstance(self.weight_decay, Real) or self.weight_decay < 0:
             raise ArgumentError(
                 sentence(f"{type(self).__name__}.weight_decay", repr(self.weight_decay), "a number of at least 0")
             )

@@ -8,12 +8,22 @@ import torch
 from torch import nn
 
 from spikewright.coding import delta, latency, poisson, repeat
-from spikewright.convert import OPI, QCFS, check, convert, diagnose, max_pool_to_average, prepare
+from spikewright.convert import (
+    OPI,
+    QCFS,
+    Percentile,
+    RobustNorm,
+    check,
+    convert,
+    diagnose,
+    max_pool_to_average,
+    prepare,
+)
 from spikewright.core import ATan, Spiking, carry_state, gradient_rule, observe, recording
 from spikewright.core.errors import SpikewrightError
 from spikewright.core.trace import trace
 from spikewright.core.unroll import bptt
-from spikewright.data import Batches, load_dataset
+from spikewright.data import Batches, ImageDataset, load_dataset, load_folder
 from spikewright.experiments.network import load_conversion, load_network, network_file
 from spikewright.neurons import IF, LIF
 from spikewright.profile import (
@@ -84,7 +94,19 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         r"delta\.threshold: got '1'; expected a finite number above 0",
     ),
     "delta(None)": (lambda: delta(X.view(4, 1, 2), ANY), r"delta\.threshold: got None"),
+    "IF(learn=None)": (lambda: IF(learn=ANY), r"IF\.learn: got None; expected a tuple of names"),
+    "gradient_rule(text)": (lambda: enter(gradient_rule(SNN, "bptt")), r"gradient_rule\.rule: got 'bptt'; expected an"),
     # convert
+    "OPI(text)": (lambda: OPI(threshold="max"), r"OPI\.threshold: got 'max'; expected a statistic, e\.g\. Percentile"),
+    "OPI(number)": (lambda: OPI(threshold=99.9), r"OPI\.threshold: got float; expected a statistic"),
+    "OPI(class)": (
+        lambda: OPI(threshold=Percentile),
+        r"OPI\.threshold: got the class Percentile; expected a statistic",
+    ),
+    "OPI(start)": (lambda: OPI(start="0.5"), r"OPI\.start: got '0\.5'; expected a finite number"),
+    "QCFS(start)": (lambda: QCFS(start=ANY), r"QCFS\.start: got None; expected a finite number"),
+    "RobustNorm": (lambda: RobustNorm(threshold=99.9), r"RobustNorm\.threshold: got float; expected a statistic"),
+    "Percentile": (lambda: Percentile(percentile="99"), r"Percentile\.percentile: got '99'; expected a number above 0"),
     "convert(None)": (lambda: convert(ANY, OPI(), X), rf"convert\.model: got None; {MODULE}"),
     "convert(class)": (lambda: convert(nn.ReLU, OPI(), X), r"got the class ReLU; .* Make an object of it: ReLU\("),
     "convert(weights)": (lambda: convert(NET.state_dict(), OPI(), X), rf"convert\.model: got OrderedDict; {MODULE}"),
@@ -150,7 +172,36 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         r"save_model\.model: got OrderedDict; .*order is path",
     ),
     "load_model": (lambda: load_model("x", ANY), r"load_model\.model: got None; .*The order is path, model"),
+    "SGD(lr)": (lambda: SGD(lr="0.1"), r"SGD\.lr: got '0\.1'; expected a number above 0"),
+    "SGD(weight_decay)": (lambda: SGD(weight_decay=ANY), r"SGD\.weight_decay: got None; expected a number of at least"),
+    "FitConfig(ema)": (lambda: FitConfig(ema_decay="x"), r"FitConfig\.ema_decay: got 'x'; expected a number"),
+    "FitConfig(clip)": (lambda: FitConfig(clip_norm=ANY), r"FitConfig\.clip_norm: got None; expected a number"),
+    "fit(labels)": (
+        lambda: fit(NET, cross_entropy(), [(X, Y.float())], None, FitConfig(epochs=1)),
+        r"labels: got torch\.float32; expected numbers of classes, torch\.int64\. Convert them: y\.long\(\)",
+    ),
+    "over_time(encode)": (
+        lambda: accuracy_over_time(SNN, BATCHES, 2, encode="repeat"),
+        r"accuracy_over_time\.encode: got 'repeat'; expected a function",
+    ),
+    "over_time.table": (
+        lambda: accuracy_over_time(SNN, BATCHES, 2).table(at=1),
+        r"table at: got 1; expected numbers of",
+    ),
     # profile
+    "count_macs(leaves)": (lambda: count_macs(NET, X, leaves=nn.ReLU), r"count_operations\.leaves: got the class ReLU"),
+    "input_amplitude": (
+        lambda: count_operations(SNN, X, timesteps=2, input_amplitude="1"),
+        r"count_operations\.input_amplitude: got '1'; expected a number, or None",
+    ),
+    "convention": (
+        lambda: count_macs(NET, X).totals(convention="once"),
+        r"convention: got 'once'; expected analog_each",
+    ),
+    "spikes.over_time": (
+        lambda: count_spikes(SNN, X, timesteps=2).over_time(2),
+        r"over_time\.timesteps: got 2; expect",
+    ),
     "count_operations(None)": (lambda: count_operations(ANY, X), rf"count_operations\.model: got None; {MODULE}"),
     "count_operations(swapped)": (lambda: count_operations(X, NET), r"got Tensor; .*The order is model, batches"),
     "count_operations(batches)": (
@@ -183,6 +234,14 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         r"weight_reads\.memory: got 'dram'; expected a memory table, one of sram_8kB, .*MEMORY_TABLES\[name\]",
     ),
     # data, experiments
+    "ImageDataset(list)": (lambda: ImageDataset([1], Y, ("a",)), r"ImageDataset\.images: got list; expected a tensor"),
+    "Batches(seed)": (lambda: Batches(load_dataset("synthetic"), 8, seed="1"), r"Batches\.seed: got '1'; expected a"),
+    "Batches(augment)": (
+        lambda: Batches(load_dataset("synthetic"), 8, seed=1, augment="flip"),
+        r"Batches\.augment: got 'flip'; expected a function of images and generator",
+    ),
+    "load_folder(None)": (lambda: load_folder(ANY), r"load_folder: got NoneType; expected the path of a folder"),
+    "load_folder(text)": (lambda: load_folder("nowhere"), r"load_folder: got no folder nowhere"),
     "Batches(tensors)": (
         lambda: Batches((X, Y), 2),
         r"Batches\.dataset: got tuple; .*ImageDataset\(images, labels, cla",
