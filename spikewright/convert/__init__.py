@@ -1,8 +1,8 @@
 """An ordinary network becomes a spiking one by graph rewriting."""
 
 from .check import check as check
-from .diagnose import Diagnosis as Diagnosis
 from .diagnose import diagnose as diagnose
+from .diagnosis import Diagnosis as Diagnosis
 from .driver import convert as convert
 from .driver import prepare as prepare
 from .recipe import Conversion as Conversion

@@ -24,7 +24,7 @@ class Causes:
     Args:
         inherited: f(z) - a: the mean input z of this layer is not the source's.
         clipping: min(f(z), threshold) - f(z): what no number of spikes can represent.
-        quantisation: q - min(f(z), threshold), with q the nearest count of spikes that T steps allow.
+        quantisation: q - min(f(z), threshold), with q what the neuron gives for the same input spread evenly.
         unevenness: mean output - q: spikes too many or too few, from the order in which the input arrived.
         wanted: k, the count of q.
         spikes: N, the real count.
@@ -49,11 +49,15 @@ class Causes:
         return tuple(float((psi == offset).float().mean()) for offset in OFFSETS)
 
 
-def causes(rate: Tensor, a: Tensor, z: Tensor, f_of_z: Tensor, *, v_threshold: Tensor, timesteps: int) -> Causes:
+def causes(
+    rate: Tensor, a: Tensor, z: Tensor, f_of_z: Tensor, *, v_threshold: Tensor, start: Tensor, timesteps: int
+) -> Causes:
     """Split the error of a layer of integrate-and-fire neurons.
 
         rate - a = [f(z) - a] + [min(f(z), theta) - f(z)] + [q - min(f(z), theta)] + [rate - q]
-        q = theta/T * k,  k = clip(floor(T z/theta + 1/2), 0, T),  N = T rate/theta
+        q = theta/T * k,  k = clip(floor(T z/theta + start), 0, T),  N = T rate/theta
+
+    k is what the neuron would count if its input were z at every step.
 
     Args:
         rate: mean output over T steps, [N, *F].
@@ -61,6 +65,7 @@ def causes(rate: Tensor, a: Tensor, z: Tensor, f_of_z: Tensor, *, v_threshold: T
         z: mean input over T steps, [N, *F].
         f_of_z: the source's activation function on z, [N, *F].
         v_threshold: theta, broadcastable to [N, *F], which is also what a spike delivers.
+        start: potential before the first step in units of the threshold; 1/2 makes k the nearest count.
         timesteps: T.
 
     Source: Bu et al. 2022, ICLR 2022, arXiv 2303.04347, section 3.2, the three errors; the cases of unevenness
@@ -69,11 +74,11 @@ def causes(rate: Tensor, a: Tensor, z: Tensor, f_of_z: Tensor, *, v_threshold: T
 
     Example:
         >>> one = torch.ones(1, 1)
-        >>> split = causes(one / 2, one / 4, one / 4, one / 4, v_threshold=torch.tensor(1.0), timesteps=4)
+        >>> split = causes(one / 2, one / 4, one / 4, one / 4, v_threshold=one, start=one / 2, timesteps=4)
         >>> split.unevenness.item(), split.offsets()[4]
         (0.25, 1.0)
     """
-    wanted = torch.floor(timesteps * z / v_threshold + 0.5).clamp(0, timesteps)
+    wanted = torch.floor(timesteps * z / v_threshold + start).clamp(0, timesteps)
     nearest = wanted * v_threshold / timesteps
     below = torch.minimum(f_of_z, v_threshold.expand_as(f_of_z))
     spikes = torch.round(rate * timesteps / v_threshold)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -21,98 +19,12 @@ from ..core.input_error import readable_input
 from ..core.neuron import Neuron
 from ..core.observe import observe
 from ..core.temporal import unfold
-from ..report.table import Column, Table
+from .causes import Causes, causes
+from .diagnosis import Diagnosis, LayerError, Parts
 from .operations import Site, depends_on_input
 from .recipe import Conversion
 from .rules import sites
 from .statistics import WatchedRun
-
-
-@dataclass(frozen=True)
-class LayerError:
-    """How far one neuron layer is from its source activation. All errors are L2 norms over that of the activation.
-
-    Args:
-        site: the layer.
-        activation: mean of the source activation a.
-        rate: mean output of the neurons over time, in units of the activation.
-        error: |rate - a| / |a|: all that is wrong here, own and inherited.
-        own: |rate - f(z)| / |a| with z the mean input the neurons really received and f the source activation:
-            what this layer adds.
-        clipped: |a - min(a, threshold)| / |a|: what no number of steps can represent.
-        saturated: share of neurons and samples with a above the threshold.
-        silent: share of neurons and samples with a > 0 that never fired.
-    """
-
-    site: str
-    activation: float
-    rate: float
-    error: float
-    own: float
-    clipped: float
-    saturated: float
-    silent: float
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The errors of all layers, and the first one that goes wrong.
-
-    Args:
-        layers: in order of execution.
-        timesteps: T of the run.
-        samples: number of images.
-        tolerance: error above which a layer counts as wrong.
-    """
-
-    layers: tuple[LayerError, ...]
-    timesteps: int
-    samples: int
-    tolerance: float
-
-    @property
-    def first_wrong(self) -> LayerError | None:
-        """The first layer whose error is above the tolerance, or None."""
-        return next((layer for layer in self.layers if layer.error > self.tolerance), None)
-
-    def verdict(self) -> str:
-        """One or two sentences: which layer goes wrong first, from which cause, and what to try."""
-        wrong = self.first_wrong
-        if wrong is None:
-            worst = max(self.layers, key=lambda layer: layer.error)
-            return f"No layer's error exceeds {self.tolerance:.0%}; the largest is {worst.error:.0%} at {worst.site}."
-        start = f"{wrong.site} is the first layer to go wrong: its error is {wrong.error:.0%} of its activation"
-        if wrong.clipped > 0.5 * wrong.own:
-            return (
-                f"{start}, and {wrong.clipped:.0%} is activation above the threshold, which no number of steps can "
-                "represent. Raise the threshold: a higher percentile, the maximum, or one threshold per channel."
-            )
-        if wrong.own > 0.5 * wrong.error:
-            return (
-                f"{start}, and {wrong.own:.0%} of the activation arises in this layer: too few steps for its "
-                "threshold. Try more time steps, a lower threshold (lower percentile, or one per channel), or a source "
-                "trained with QCFS."
-            )
-        return (
-            f"{start}, but only {wrong.own:.0%} of the activation arises here; the rest comes from the layers before "
-            "it, whose errors add up. Try more time steps, or a source trained with QCFS."
-        )
-
-    def table(self) -> Table:
-        """One row per layer."""
-        columns = (
-            Column("layer"),
-            Column("activation", "", 4, "mean of the source activation"),
-            Column("rate", "", 4, "mean output of the neurons over time"),
-            Column("error", "%", 1, "|rate - activation| over |activation|"),
-            Column("own", "%", 1, "the part that arises in this layer, given the input it received"),
-            Column("clipped", "%", 1, "the part above the threshold"),
-            Column("saturated", "%", 2, "activations above the threshold"),
-            Column("silent", "%", 1, "active in the source, never fired"),
-        )
-        rows = tuple(tuple(vars(layer).values()) for layer in self.layers)
-        caption = f"T = {self.timesteps}, {self.samples} images. {self.verdict()}"
-        return Table("Error by layer", columns, rows, caption=caption)
 
 
 @torch.inference_mode()
@@ -152,41 +64,83 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
     origin = {site.name: site for site in sites(conversion.source)}
     with readable_input("diagnose.images", images):
         activations = _activations(conversion.source, {origin[name].node: name for name in neurons}, images)
+    watched = {module: _Watched(origin[name], activations[name], module) for name, module in neurons.items()}
     phases = conversion.model.phases
     with carry_state(conversion.model):
         for _ in range(phases.rehearsal):
             conversion.model(images.unsqueeze(0))
-        with _means(conversion.model, timesteps, len(images)) as means:
+        with _watching(conversion.model, watched, timesteps, len(images)):
             first = max(phases.window, 1)  # what layers replay must come in one piece
             for steps in (first, *[1] * (timesteps - first)):
                 conversion.model(repeat(images, steps))
-    names = {id(neuron): name for name, neuron in neurons.items()}
-    layers = {
-        names[id(module)]: _layer_error(names[id(module)], activations[names[id(module)]], z, rate, module, origin)
-        for module, (z, rate) in means.items()
-        if id(module) in names
-    }
-    ordered = tuple(layers[name] for name in neurons)
-    return Diagnosis(ordered, timesteps, len(images), tolerance)
+    return Diagnosis(tuple(layer.error() for layer in watched.values()), timesteps, len(images), tolerance)
 
 
-def _layer_error(
-    name: str, a: Tensor, z: Tensor, rate: Tensor, neuron: nn.Module, origin: dict[str, Site]
-) -> LayerError:
-    norm = float(a.norm()) or 1.0
-    v_threshold = neuron.get_buffer("v_threshold") if "v_threshold" in dict(neuron.named_buffers()) else torch.inf
-    ceiling = torch.as_tensor(v_threshold)
-    active = a > 0
-    return LayerError(
-        site=name,
-        activation=float(a.mean()),
-        rate=float(rate.mean()),
-        error=float((rate - a).norm()) / norm,
-        own=float((rate - apply(origin[name], z)).norm()) / norm,
-        clipped=float((a - torch.minimum(a, ceiling.expand_as(a))).norm()) / norm,
-        saturated=float((a > ceiling).float().mean()),
-        silent=float((active & (rate == 0)).float().sum() / active.float().sum().clamp(min=1)),
-    )
+class _Watched:
+    """One layer of neurons: what it received and gave so far, and its error after each step."""
+
+    def __init__(self, site: Site, a: Tensor, neuron: Neuron) -> None:
+        self.site, self.a, self.neuron = site, a, neuron
+        self.norm = float(a.norm()) or 1.0
+        self.z, self.out, self.steps = torch.zeros_like(a), torch.zeros_like(a), 0
+        self.over_time: list[float] = []
+        self.parts: list[Parts] = []
+
+    def take(self, z: Tensor, out: Tensor) -> None:
+        """One step: input and output, [N, *F]."""
+        self.z, self.out, self.steps = self.z + z, self.out + out, self.steps + 1
+        self.over_time.append(self.share(self.rate - self.a))
+        split = self.causes()
+        if split is not None:
+            sizes = (split.inherited, split.clipping, split.quantisation, split.unevenness)
+            self.parts.append(Parts(*map(self.share, sizes)))
+
+    @property
+    def rate(self) -> Tensor:
+        return self.out / self.steps
+
+    def share(self, part: Tensor) -> float:
+        return float(part.norm()) / self.norm
+
+    def of_source(self) -> Tensor:
+        """The source's activation of the mean input that the neurons really received."""
+        return apply(self.site, self.z / self.steps)
+
+    def causes(self) -> Causes | None:
+        """The parts of the error so far; None for neurons that do not count up to a threshold."""
+        constants = dict(self.neuron.named_buffers(recurse=False))
+        if self.neuron.levels != (0.0, 1.0) or not {"v_threshold", "start"} <= set(constants):
+            return None
+        return causes(
+            self.rate,
+            self.a,
+            self.z / self.steps,
+            self.of_source(),
+            v_threshold=constants["v_threshold"],
+            start=constants["start"],
+            timesteps=self.steps,
+        )
+
+    def error(self) -> LayerError:
+        """The error after all steps."""
+        a, rate, split = self.a, self.rate, self.causes()
+        constants = dict(self.neuron.named_buffers(recurse=False))
+        ceiling = torch.as_tensor(constants.get("v_threshold", torch.inf))
+        active = a > 0
+        return LayerError(
+            site=self.site.name,
+            activation=float(a.mean()),
+            rate=float(rate.mean()),
+            error=self.over_time[-1],
+            own=self.share(rate - self.of_source()),
+            clipped=self.share(a - torch.minimum(a, ceiling.expand_as(a))),
+            saturated=float((a > ceiling).float().mean()),
+            silent=float((active & (rate == 0)).float().sum() / active.float().sum().clamp(min=1)),
+            over_time=tuple(self.over_time),
+            parts=tuple(self.parts),
+            cases=() if split is None else split.cases(),
+            offsets=() if split is None else split.offsets(),
+        )
 
 
 def apply(site: Site, z: Tensor) -> Tensor:
@@ -211,17 +165,17 @@ def _activations(source: fx.GraphModule, wanted: dict[fx.Node, str], images: Ten
 
 
 @contextmanager
-def _means(model: nn.Module, timesteps: int, samples: int) -> Iterator[dict[nn.Module, tuple[Tensor, Tensor]]]:
-    """Mean input and output over the first `timesteps` steps of every neuron, [N, *F], of those that the block runs."""
-    means: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-    seen: Counter[nn.Module] = Counter()
+def _watching(model: nn.Module, layers: dict[Neuron, _Watched], timesteps: int, samples: int) -> Iterator[None]:
+    """Within the block every layer takes in its first `timesteps` steps, of those that are run."""
 
     def see(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        layer = layers.get(module)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        if layer is None:
+            return
         steps = output.shape[0] // samples
-        new = [unfold(part, steps)[: timesteps - seen[module]].sum(0) / timesteps for part in (inputs[0], output)]
-        seen[module] += steps
-        old = means.get(module)
-        means[module] = (new[0], new[1]) if old is None else (old[0] + new[0], old[1] + new[1])
+        for z, out in zip(unfold(inputs[0], steps), unfold(output, steps)):
+            if layer.steps < timesteps:
+                layer.take(z, out)
 
     with observe(model, lambda module: isinstance(module, Neuron), see):
-        yield means
+        yield

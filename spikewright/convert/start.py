@@ -70,7 +70,7 @@ class FittedStart:
             raise ArgumentError(sentence("FittedStart.lowest", met, "finite numbers, lowest below highest"))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: the copy that is returned may be trained
 def fit_starts(conversion: Conversion, calibration: Any, fitted: FittedStart | None = None) -> Conversion:
     """Find the start potential of every IF neuron from training images, layer after layer.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import DataError, sentence
-from ..report import Report, Table
+from ..report import Column, Report, Table
 from .judging import main_figures
 
 
@@ -23,14 +23,13 @@ def compare_runs(runs: Sequence[tuple[str, Report]], environment: Mapping[str, A
     tables = [_result(name, report) for name, report in runs]
     recipes = [row[0] for table in tables for row in table.rows[:1]]
     several = len(set(recipes)) < len(recipes)
+    columns = _joined(tables)
     rows = [
-        (f"{row[0]} ({name})" if several else row[0], *row[1:])
+        _row(table, row, [column.name for column in columns], f"{row[0]} ({name})" if several else str(row[0]))
         for (name, _), table in zip(runs, tables)
         for row in table.rows
     ]
-    main = Table(
-        "Result", tables[0].columns, tuple(rows), caption=" ".join(sorted({table.caption for table in tables}))
-    )
+    main = Table("Result", columns, tuple(rows), caption=" ".join(sorted({table.caption for table in tables})))
     configs = {name: dict(report.config) for name, report in runs}
     references = tuple(dict.fromkeys(source for _, report in runs for source in report.references))
     return Report(
@@ -54,3 +53,17 @@ def _result(name: str, report: Report) -> Table:
             f"report {name}", "a run without a result", "a run of convert, evaluate or demo", "Name other run folders"
         )
     )
+
+
+def _joined(tables: Sequence[Table]) -> tuple[Column, ...]:
+    """The columns of all tables, each once, in the order of the table that has most."""
+    found = {column.name: column for table in sorted(tables, key=lambda t: -len(t.columns)) for column in table.columns}
+    return tuple(found.values())
+
+
+def _row(table: Table, row: tuple, names: Sequence[str], recipe: str) -> tuple:
+    """A row with the cells of all columns; a network that needs no steps besides T has a latency of T."""
+    cells = dict(zip((column.name for column in table.columns), row)) | {"recipe": recipe}
+    cells.setdefault("latency", cells.get("T"))
+    cells.setdefault("pipeline", cells["latency"])
+    return tuple(cells.get(name) for name in names)

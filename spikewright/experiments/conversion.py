@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..convert.diagnosis import Diagnosis
 from ..convert.driver import convert
-from ..convert.recipe import Recipe
+from ..convert.recipe import Conversion, Recipe
 from ..convert.recipes import QCFS
 from ..convert.start import FittedStart, fit_starts
 from ..core.config import to_json
@@ -16,7 +17,7 @@ from ..data import load_dataset
 from ..data.batches import Batches
 from ..data.folder import FolderImages
 from ..data.images import ImageDataset
-from ..report import Report, RunFolder, environment
+from ..report import FigureSpec, Report, RunFolder, Table, environment
 from .judging import Judging, diagnose_first, judge, judgement_report, layer_figure
 from .network import Loaded, load_conversion, load_network, save_conversion
 from .registries import REGISTRIES
@@ -108,14 +109,20 @@ def judged_images(config: ConvertRun | EvaluateRun, loaded: Loaded) -> ImageData
     return images
 
 
-def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
-    """Convert, judge, and write the spiking network and the report into the run folder."""
-    seed_all(config.seed)
+def converted(config: ConvertRun) -> tuple[Loaded, Conversion]:
+    """The network that a run names, and its conversion."""
     loaded = load_network(config.model)
     needs_data = bool(config.recipe.statistics())
     conversion = convert(loaded.model, config.recipe, calibration_batches(config) if needs_data else None)
     if config.fit_start is not None:
         conversion = fit_starts(conversion, calibration_batches(config), config.fit_start)
+    return loaded, conversion
+
+
+def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
+    """Convert, judge, and write the spiking network and the report into the run folder."""
+    seed_all(config.seed)
+    loaded, conversion = converted(config)
     images = judged_images(config, loaded)
     judgement = judge(conversion, images, config.judging, log=folder.log)
     name = f"{Path(config.model).stem} by {type(config.recipe).__name__}"
@@ -131,25 +138,55 @@ def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
 
 
 def run_diagnosis(config: ConvertRun, folder: RunFolder) -> Report:
-    """Convert and compare layer by layer; nothing else is judged."""
+    """Convert and compare layer by layer and step by step; nothing else is judged."""
     seed_all(config.seed)
-    loaded = load_network(config.model)
-    conversion = convert(
-        loaded.model, config.recipe, calibration_batches(config) if config.recipe.statistics() else None
-    )
-    images = judged_images(config, loaded)
-    found = diagnose_first(conversion, images, config.judging)
-    table = found.table()
+    loaded, conversion = converted(config)
+    found = diagnose_first(conversion, judged_images(config, loaded), config.judging)
+    tables, figures = diagnosis_parts(found)
     report = Report(
         f"Diagnosis of {Path(config.model).stem} by {type(config.recipe).__name__}",
         found.verdict(),
         to_json(config, REGISTRIES),
         run_environment(config),
-        (table, conversion.table()),
-        (layer_figure(table, found.tolerance),),
+        (*tables, conversion.table()),
+        figures,
     )
     folder.write(report)
     return report
+
+
+def diagnosis_parts(found: Diagnosis) -> tuple[tuple[Table, ...], tuple[FigureSpec, ...]]:
+    """Tables and figures of a diagnosis; those about single spikes only where neurons count them."""
+    main, over_time = found.table(), found.over_time()
+    figures = [
+        layer_figure(main, found.tolerance),
+        FigureSpec(
+            "error_over_time",
+            "layer_heatmap",
+            "Error of every layer after 1, 2, ... steps, in per cent of its activation.",
+            over_time.title,
+            options={"across": "T", "value": "error", "full": 1.0, "label": "time steps T"},
+        ),
+    ]
+    counted = tuple(table for table in (found.causes(), found.cases(), found.offsets()) if table.rows)
+    if counted:
+        figures += [
+            FigureSpec(
+                "causes",
+                "layer_heatmap",
+                f"Parts of the error after {found.timesteps} steps, in per cent of the activation.",
+                "Causes",
+                options={"across": "cause", "value": "error", "full": 1.0},
+            ),
+            FigureSpec(
+                "offsets",
+                "layer_heatmap",
+                f"Neurons that have fired too often or too seldom after {found.timesteps} steps, in per cent.",
+                "Offset spikes",
+                options={"across": "offset", "value": "neurons", "label": "spikes too many or too few"},
+            ),
+        ]
+    return (main, *counted, over_time), tuple(figures)
 
 
 def run_evaluation(config: EvaluateRun, folder: RunFolder) -> Report:

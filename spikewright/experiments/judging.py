@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..convert.diagnose import Diagnosis, diagnose
+from ..convert.diagnose import diagnose
+from ..convert.diagnosis import Diagnosis
 from ..convert.layers.qcfs import QCFSActivation
 from ..convert.recipe import Conversion
 from ..core.errors import ArgumentError, sentence

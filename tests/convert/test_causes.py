@@ -15,7 +15,7 @@ def run(xs: Tensor, v_threshold: float, a: Tensor):
     z = xs.mean(0)
     rate = IF(v_threshold=v_threshold, amplitude=v_threshold, start=0.5).double().over_time(xs).mean(0)
     level = torch.tensor(v_threshold, dtype=D)
-    return rate, causes(rate, a, z, z.clamp(min=0), v_threshold=level, timesteps=len(xs))
+    return rate, causes(rate, a, z, z.clamp(min=0), v_threshold=level, start=torch.tensor(0.5), timesteps=len(xs))
 
 
 @pytest.mark.parametrize("timesteps", [1, 2, 5, 16])
@@ -57,7 +57,7 @@ def test_only_a_masked_neuron_can_be_silent_where_it_should_fire() -> None:
     _, plain = run(xs, 1.0, torch.zeros(50, 60, dtype=D))
     assert plain.cases()[3] == 0
     silent, z, level = torch.zeros(50, 60, dtype=D), xs.mean(0), torch.ones((), dtype=D)
-    masked = causes(silent, silent, z, z.clamp(min=0), v_threshold=level, timesteps=6)
+    masked = causes(silent, silent, z, z.clamp(min=0), v_threshold=level, start=torch.tensor(0.5), timesteps=6)
     assert masked.cases()[3] > 0.1
     assert masked.cases()[:3] == (0, 0, 0)
 

@@ -117,6 +117,12 @@ def test_any_method_takes_fitted_starts(recipe) -> None:
         assert torch.equal(again.model(x), fitted.model(x))
 
 
+def test_a_fitted_network_can_be_trained_on() -> None:
+    fitted = fit_starts(convert(net(), OPI(), X), X[:20])
+    fitted.model(X[:2].expand(3, 2, 2, 8, 8)).sum().backward()
+    assert all(parameter.grad is not None for parameter in fitted.model.parameters())
+
+
 def test_bad_fits() -> None:
     conversion = convert(net(), OPI(), X)
     with pytest.raises(DataError, match="fit_starts: got no image"):

@@ -10,7 +10,9 @@ import torch
 
 from spikewright.convert import convert
 from spikewright.convert.recipe import Conversion
-from spikewright.convert.recipes import OPI, RobustNorm
+from spikewright.convert.recipes import COS, OPI, QCFS, SRP, RobustNorm
+from spikewright.convert.start import FittedStart
+from spikewright.convert.statistics import Maximum
 from spikewright.core.config import from_json, to_json
 from spikewright.core.errors import ArgumentError, DataError
 from spikewright.data import ImageDataset
@@ -18,6 +20,7 @@ from spikewright.experiments.comparison import compare_runs
 from spikewright.experiments.conversion import ConvertRun, EvaluateRun, run_conversion, run_diagnosis, run_evaluation
 from spikewright.experiments.demo import PAIRS, DemoRun
 from spikewright.experiments.judging import Judging, judge, judgement_report
+from spikewright.experiments.network import load_network
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun
 from spikewright.report import Report, RunFolder
@@ -87,6 +90,60 @@ def test_runs_side_by_side(config: ConvertRun, conversion: Conversion, images: I
         DataError, match="report empty: got a run without a result; expected a run of convert, evaluate"
     ):
         compare_runs([("a", opi), ("empty", Report("Training", "Done."))], {})
+
+
+def test_runs_with_and_without_phases_side_by_side(config: ConvertRun, images: ImageDataset, own: Path) -> None:
+    network, x = load_network(f"{own}:net").model, torch.rand(64, 3, 16, 16)
+    reports = []
+    for recipe in (OPI(), SRP(threshold=Maximum(), tau=2), COS(threshold=Maximum(), rho=3)):
+        made = convert(network, recipe, x)
+        reports.append(
+            (type(recipe).__name__, judgement_report("a", made, judge(made, images, config.judging), {}, {}))
+        )
+    (table,) = compare_runs(reports, {}).tables
+    cells = zip(*(table.column(name) for name in ("recipe", "T", "latency", "pipeline")))
+    at_3 = {row[0]: row[1:] for row in cells if row[1] == 3}
+    assert at_3 == {"OPI": (3, 3, 3), "SRP": (3, 5, 5), "COS": (3, 6, 9)}
+
+
+def test_a_rehearsal_costs_spikes_and_energy(config: ConvertRun, images: ImageDataset, own: Path) -> None:
+    """With masks that let everything pass, T = 1 after two steps costs what three steps of the plain network cost."""
+    network, x = load_network(f"{own}:net").model, torch.rand(64, 3, 16, 16)
+    arguments = {"threshold": Maximum(), "start": 0.5}
+    plain = judge(convert(network, QCFS(**arguments), x), images, replace(config.judging, timesteps=3))
+    open_masks = convert(network, SRP(**arguments, tau=2, mask_threshold=-1e6), x)
+    rehearsed = judge(open_masks, images, replace(config.judging, timesteps=1))
+    assert rehearsed.over_time.phases.rehearsal == 2
+    one, three = rehearsed.table("SRP"), plain.table("QCFS")
+    assert one.column("T") == (None, 1)
+    assert one.column("MACs")[-1] == three.column("MACs")[-1]
+    assert one.column("spikes")[-1] > three.column("spikes")[1]
+    assert one.column("energy")[-1] > three.column("energy")[1]
+
+
+def test_a_diagnosis_splits_errors_by_step_and_cause(config: ConvertRun) -> None:
+    report = run_diagnosis(config, folder := folder_of(config, "diagnose"))
+    titles = [table.title for table in report.tables]
+    assert titles == [
+        *("Error by layer", "Causes", "Cases of unevenness", "Offset spikes", "Error over time", "Converted sites")
+    ]
+    assert {figure.name for figure in report.figures} == {"layer_error", "error_over_time", "causes", "offsets"}
+    over_time = report.tables[4]
+    steps = config.judging.diagnosed_timesteps
+    assert over_time.column("T") == tuple(range(1, steps + 1)) * 2
+    last = [row[2] for row in over_time.rows if row[1] == steps]
+    assert last == list(report.tables[0].column("error"))
+    assert (folder.path / "figures" / "causes.svg").is_file()
+
+
+def test_fitted_starts_are_kept_with_the_conversion(config: ConvertRun) -> None:
+    config = replace(config, recipe=RobustNorm())  # starts at 0, where the fitted ones are near 1/2
+    fitted = replace(config, fit_start=FittedStart(timesteps=3, images=20))
+    folder = folder_of(fitted, "convert")
+    report = run_conversion(fitted, folder)
+    again = EvaluateRun(model=str(folder.path), dataset="synthetic", judging=config.judging, out=config.out)
+    assert run_evaluation(again, folder_of(again, "evaluate")).tables == report.tables
+    assert run_conversion(config, folder_of(config, "plain")).tables[0] != report.tables[0]
 
 
 @pytest.mark.parametrize("config_of", [ConvertRun, TrainRun, DemoRun, lambda: EvaluateRun(model="x")])

@@ -9,6 +9,7 @@ from spikewright.report.plots import accuracy_over_time as accuracy_over_time
 from spikewright.report.plots import density_per_layer as density_per_layer
 from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
 from spikewright.report.plots import layer_error as layer_error
+from spikewright.report.plots import layer_heatmap as layer_heatmap
 from spikewright.report.plots import learning_curve as learning_curve
 from spikewright.report.plots import membrane_histogram as membrane_histogram
 from spikewright.report.plots import raster as raster
@@ -18,6 +19,7 @@ _KINDS = (
     density_per_layer,
     energy_against_accuracy,
     layer_error,
+    layer_heatmap,
     learning_curve,
     membrane_histogram,
     raster,
