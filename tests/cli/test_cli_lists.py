@@ -70,6 +70,9 @@ def test_list_shows_networks_that_others_trained(run: Run, tmp_path: Path) -> No
     assert "pretrained networks" in ran.out
     assert "  tiny  " in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
+    ran = run("check", "tiny", "--data", tmp_path)
+    assert ran.status == 2
+    assert "tiny.safetensors: got no readable file" in ran.err
 
 
 def test_list_for_people_fits_the_terminal(run: Run) -> None:

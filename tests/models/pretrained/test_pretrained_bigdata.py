@@ -19,13 +19,13 @@ ROOT = Path(os.environ.get("SPIKEWRIGHT_DATA") or "/does/not/exist")
 CASES = {
     # name: data set, split, images, of them right, activation sites
     "cifar10_resnet20": ("cifar10", "test", 400, 365, 19),
-    "cifar10_resnet56": ("cifar10", "test", 100, None, 55),
+    "cifar10_resnet56": ("cifar10", "test", 100, 96, 55),
     "cifar10_resnet8_mlperftiny": ("cifar10", "test", 400, 356, 7),
-    "cifar10_vgg16_bn": ("cifar10", "test", 100, None, 14),
+    "cifar10_vgg16_bn": ("cifar10", "test", 100, 96, 14),
     "mnist_vit": ("mnist", "test", 400, 385, 6),
-    "imagenet_squeezenet1_1": ("imagenet", "val", 40, None, 26),
-    "imagenet_mobilenet_v1_1.0_224": ("imagenet", "val", 40, None, 27),
-    "imagenet_efficientnet_lite0": ("imagenet", "val", 40, None, 33),
+    "imagenet_squeezenet1_1": ("imagenet", "val", 40, 25, 26),
+    "imagenet_mobilenet_v1_1.0_224": ("imagenet", "val", 40, 27, 27),
+    "imagenet_efficientnet_lite0": ("imagenet", "val", 40, 31, 33),
     "imagenet_resnet50_v1": ("imagenet", "val", 20, None, 49),
 }
 
