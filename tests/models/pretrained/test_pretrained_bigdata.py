@@ -26,7 +26,7 @@ CASES = {
     "imagenet_squeezenet1_1": ("imagenet", "val", 40, 25, 26),
     "imagenet_mobilenet_v1_1.0_224": ("imagenet", "val", 40, 27, 27),
     "imagenet_efficientnet_lite0": ("imagenet", "val", 40, 31, 33),
-    "imagenet_resnet50_v1": ("imagenet", "val", 20, None, 49),
+    "imagenet_resnet50_v1": ("imagenet", "val", 20, 16, 49),
 }
 
 
