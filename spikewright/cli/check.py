@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
@@ -20,12 +21,15 @@ class CheckRun:
     """What is checked.
 
     Args:
-        model: embedded network, weights file, run folder, or file.py:function.
+        model: embedded network, one that others trained (see `spikewright list`), weights file, run folder, or
+            file.py:function.
         recipe: the conversion method.
+        data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
     """
 
     model: str
     recipe: Recipe = field(default_factory=OPI)
+    data: Path | None = None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         argv = ["--model", *argv]
     config = parse(CheckRun, argv, REGISTRIES, prog="spikewright check MODEL")
-    result = check(load_network(config.model).model, config.recipe)
+    result = check(load_network(config.model, config.data).model, config.recipe)
     console = Console()
     console.print(result.table().to_rich())
     if result.convertible:

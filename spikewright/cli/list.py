@@ -1,16 +1,18 @@
-"""spikewright list [--json]: every neuron, recipe, data set, model, experiment, with its source."""
+"""spikewright list [--json]: every neuron, recipe, data set, model, network, experiment, with its source."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
 from ..coding import ENCODERS, READOUTS
 from ..convert.recipes import RECIPES
 from ..core.config import parse
+from ..core.errors import CheckpointError
 from ..core.references import source_of, summary_of
 from ..core.registry import collect
 from ..core.surrogate import Surrogate
@@ -18,6 +20,7 @@ from ..data import DATASETS
 from ..experiments import EXPERIMENTS
 from ..experiments.network import embedded
 from ..models import MODELS
+from ..models.pretrained import describe, described
 from ..neurons import NEURONS
 from ..report import Column, Table
 
@@ -34,13 +37,15 @@ class ListRun:
 
     Args:
         json: for programs instead of as tables.
+        data: folder of the data sets, whose networks are listed too; none for SPIKEWRIGHT_DATA or the cache folder.
     """
 
     json: bool = False
+    data: Path | None = None
 
 
-def catalogue() -> list[dict[str, str]]:
-    """Every part of the package that can be chosen by name: kind, name, what it is, source."""
+def catalogue(data: Path | None = None) -> list[dict[str, str]]:
+    """Every part that can be chosen by name: kind, name, what it is, source; with the networks below a data folder."""
     from ..core import surrogate
 
     kinds = {
@@ -70,15 +75,30 @@ def catalogue() -> list[dict[str, str]]:
         rows.append(
             {"kind": "network", "name": name, "what": "trained by this project", "source": f"experiment {name}"}
         )
+    rows += [pretrained_row(name, data) for name in described(data)]
     return rows
+
+
+def pretrained_row(name: str, data: Path | None) -> dict[str, str]:
+    """A network that others have trained; what is wrong with its description, if it cannot be read."""
+    row = {"kind": "pretrained network", "name": name}
+    try:
+        given = describe(name, data)
+    except CheckpointError as error:
+        return row | {"what": str(error), "source": "unknown"}
+    measured = (f"{100 * share:.2f} % of {images}" for images, share in given.accuracy.items())
+    what = f"top-1 {', '.join(measured)}; licence: {given.licence}" if given.accuracy else f"licence: {given.licence}"
+    return row | {"what": what, "source": given.source}
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the catalogue as a table, or as JSON for programs."""
-    if parse(ListRun, argv, {}, prog="spikewright list").json:
-        print(json.dumps(catalogue(), indent=1))
+    config = parse(ListRun, argv, {}, prog="spikewright list")
+    rows = catalogue(config.data)
+    if config.json:
+        print(json.dumps(rows, indent=1))
         return 0
-    columns, console, rows = (Column("name"), Column("what"), Column("source")), Console(), catalogue()
+    columns, console = (Column("name"), Column("what"), Column("source")), Console()
     for kind in dict.fromkeys(row["kind"] for row in rows):
         of_kind = tuple((row["name"], row["what"], row["source"]) for row in rows if row["kind"] == kind)
         table = Table(f"{kind}s", columns, of_kind).to_rich()

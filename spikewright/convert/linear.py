@@ -29,13 +29,14 @@ _linear = calls(
         *(F.conv1d, F.conv2d, F.conv3d, F.linear, F.pad, F.interpolate),
         *(F.avg_pool1d, F.avg_pool2d, F.avg_pool3d),
         *(F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
-        *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.squeeze, torch.unsqueeze),
+        *(torch.flatten, torch.unflatten, torch.reshape, torch.permute, torch.transpose),
+        *(torch.squeeze, torch.unsqueeze),
         *(torch.add, torch.sub, operator.add, operator.sub, operator.neg, torch.neg),
         *(torch.cat, torch.concat, torch.concatenate, torch.stack, torch.chunk, torch.split),
         *(torch.mean, torch.sum, getattr, operator.getitem),
     ),
     methods=(
-        *("flatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "contiguous"),
+        *("flatten", "unflatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "contiguous"),
         *("add", "sub", "neg", "mean", "sum", "chunk", "split", "float", "double", "to", "type_as", "clone", "detach"),
     ),
 )  # fmt: skip

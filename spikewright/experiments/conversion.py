@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..convert.diagnosis import Diagnosis
@@ -29,7 +29,8 @@ class ConvertRun:
     """Conversion of a trained network, judged at every time step.
 
     Args:
-        model: embedded network, weights file, run folder, or file.py:function for a network of your own.
+        model: embedded network, one that others trained (see `spikewright list`), weights file, run folder, or
+            file.py:function for a network of your own.
         recipe: the conversion method.
         dataset: name of the data set.
         calibration: split whose images set thresholds, for methods that measure.
@@ -100,8 +101,8 @@ def judged_images(config: ConvertRun | EvaluateRun, loaded: Loaded) -> ImageData
         ConfigError: if the network was made for another number of classes.
     """
     images = load_dataset(config.dataset, config.data, config.judging.split)
-    classes = loaded.description.get("network", {}).get("classes", len(images.classes))
-    if classes != len(images.classes):
+    classes = loaded.classes
+    if classes is not None and classes != len(images.classes):
         raise ConfigError(
             f"--dataset {config.dataset}: has {len(images.classes)} classes, but {config.model} was made for "
             f"{classes}. Judge a network on the data set that it was trained for."
@@ -111,7 +112,7 @@ def judged_images(config: ConvertRun | EvaluateRun, loaded: Loaded) -> ImageData
 
 def converted(config: ConvertRun) -> tuple[Loaded, Conversion]:
     """The network that a run names, and its conversion."""
-    loaded = load_network(config.model)
+    loaded = load_network(config.model, config.data)
     needs_data = bool(config.recipe.statistics())
     conversion = convert(loaded.model, config.recipe, calibration_batches(config) if needs_data else None)
     if config.fit_start is not None:
@@ -125,13 +126,14 @@ def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
     loaded, conversion = converted(config)
     images = judged_images(config, loaded)
     judgement = judge(conversion, images, config.judging, log=folder.log)
-    name = f"{Path(config.model).stem} by {type(config.recipe).__name__}"
+    name = f"{loaded.title} by {type(config.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
     about = {
         "dataset": config.dataset,
         "accuracy": judgement.over_time.accuracy[-1],
         "timesteps": config.judging.timesteps,
     }
+    report = credited(report, loaded)
     save_conversion(folder.path / "snn.safetensors", loaded, conversion, about)
     folder.write(report)
     return report
@@ -144,13 +146,14 @@ def run_diagnosis(config: ConvertRun, folder: RunFolder) -> Report:
     found = diagnose_first(conversion, judged_images(config, loaded), config.judging)
     tables, figures = diagnosis_parts(found)
     report = Report(
-        f"Diagnosis of {Path(config.model).stem} by {type(config.recipe).__name__}",
+        f"Diagnosis of {loaded.title} by {type(config.recipe).__name__}",
         found.verdict(),
         to_json(config, REGISTRIES),
         run_environment(config),
         (*tables, conversion.table()),
         figures,
     )
+    report = credited(report, loaded)
     folder.write(report)
     return report
 
@@ -195,10 +198,16 @@ def run_evaluation(config: EvaluateRun, folder: RunFolder) -> Report:
     loaded, conversion = load_conversion(config.model)
     images = judged_images(config, loaded)
     judgement = judge(conversion, images, config.judging, log=folder.log)
-    name = f"{Path(config.model).stem} by {type(conversion.recipe).__name__}"
+    name = f"{loaded.title} by {type(conversion.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
+    report = credited(report, loaded)
     folder.write(report)
     return report
+
+
+def credited(report: Report, loaded: Loaded) -> Report:
+    """The report with the source and licence of weights that others have trained among its references."""
+    return replace(report, references=(*report.references, loaded.credit)) if loaded.credit else report
 
 
 def run_environment(config: ConvertRun | EvaluateRun) -> dict:

@@ -16,10 +16,12 @@ from ..convert.recipe import Conversion, Recipe
 from ..core.arguments import named
 from ..core.config import from_json, to_json
 from ..core.errors import CheckpointError, ConfigError, sentence
+from ..core.fill import fill
 from ..core.registry import pick
 from ..models import MODELS
+from ..models.pretrained import classes_of, describe, described, filled, pretrained, read_description
 from ..models.resnet import CIFAR_MEAN, CIFAR_STD
-from ..train.checkpoint import fill, load, save
+from ..train.checkpoint import load, save
 from .registries import REGISTRIES
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -67,19 +69,37 @@ class Loaded:
     model: nn.Module
     description: Mapping[str, Any]
 
+    @property
+    def classes(self) -> int | None:
+        """Number of classes that it was made for; None if its description does not say."""
+        return self.description.get("network", self.description).get("classes")
+
+    @property
+    def title(self) -> str:
+        """A short name for reports, without folders."""
+        return self.description["pretrained"]["name"] if "pretrained" in self.description else Path(self.name).stem
+
+    @property
+    def credit(self) -> str:
+        """Whose weights these are and under which licence, for networks that others have trained; else empty."""
+        given = self.description.get("pretrained")
+        return f"weights {given['name']}: {given['source']}; licence: {given['licence']}" if given else ""
+
 
 def save_network(path: Path, model: nn.Module, network: Network, about: Mapping[str, Any]) -> None:
     """Write weights, architecture and what is to be known of them (experiment, data, accuracy...)."""
     save(path, model.state_dict(), {"network": to_json(network, REGISTRIES), "about": dict(about)})
 
 
-def load_network(reference: str | Path) -> Loaded:
+def load_network(reference: str | Path, data: Path | None = None) -> Loaded:
     """A trained network by any of its names.
 
     Args:
-        reference: name of an embedded network, path of a weights file or of a run folder that holds
-            `model.safetensors`, or `file.py:function` for a function without arguments that returns a network of your
-            own (the file is run).
+        reference: name of an embedded network or of one that others have trained (see `pretrained`), path of a weights
+            file or of a run folder that holds `model.safetensors`, or `file.py:function` for a function without
+            arguments that returns a network of your own (the file is run). A path goes before an embedded name,
+            and this before a name below `data`.
+        data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
 
     Raises:
         CheckpointError: if there is no such network, or its file is broken or does not fit.
@@ -90,15 +110,21 @@ def load_network(reference: str | Path) -> Loaded:
         return Loaded(reference, _own(reference).eval(), {"python": reference})
     if reference.endswith(".py"):
         raise ConfigError(f"model: got {reference!r} without a function; expected {reference}:function.")
-    path = network_file(reference)
+    if _file(reference, WITHIN) is None and reference in described(data):
+        return _pretrained(reference, data)
+    path = network_file(reference, data=data)
     tensors, description = load(path)
+    weights = _weights(tensors)
+    if "pretrained" in description:
+        whose = read_description(description["pretrained"], f"checkpoint {path}, pretrained")
+        return Loaded(reference, filled(whose, weights, f"checkpoint {path}"), description)
     if "network" not in description:
         raise CheckpointError(
             f"checkpoint {path}: does not say which network it is for; expected a file written by spikewright. For "
             "weights of your own give file.py:function, a function that builds the network and loads them."
         )
     model = from_json(Network, description["network"], REGISTRIES).build()
-    fill(model, _weights(tensors), f"checkpoint {path}")
+    fill(model, weights, f"checkpoint {path}")
     return Loaded(reference, model.eval(), description)
 
 
@@ -108,29 +134,45 @@ def _text(reference: object) -> str:
     return str(reference)
 
 
-def network_file(reference: str | Path, within: tuple[str, ...] = ("model.safetensors", "snn.safetensors")) -> Path:
-    """The weights file that a name or path stands for.
+WITHIN = ("model.safetensors", "snn.safetensors")
+"""The files of a run folder that hold a network."""
+
+
+def network_file(reference: str | Path, within: tuple[str, ...] = WITHIN, data: Path | None = None) -> Path:
+    """The weights file of this project that a name or path stands for.
 
     Args:
         reference: name of an embedded network, path of a file or of a run folder.
         within: the file of a run folder that is meant, the first that is there.
+        data: folder of the data sets, whose networks an error names too.
 
     Raises:
-        CheckpointError: if there is none, naming the embedded networks.
+        CheckpointError: if there is none, naming the networks that there are.
     """
-    path = Path(_text(reference)).expanduser()
-    candidates = (
-        path,
-        *(path / name for name in within),
-        WEIGHTS / f"{reference}.safetensors",
-    )
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
+    path = _file(_text(reference), within)
+    if path is not None:
+        return path
+    others = described(data)
+    todo = "" if others else f" Networks of others are looked for in {WHERE}."
     raise CheckpointError(
-        f"model: there is no network {reference!r}; expected one of {', '.join(embedded()) or 'none embedded'}, a "
-        ".safetensors file, a run folder, or file.py:function."
+        f"model: there is no network {reference!r}; expected one of "
+        f"{', '.join((*embedded(), *others)) or 'none embedded'}, a "
+        f".safetensors file, a run folder, or file.py:function.{todo}"
     )
+
+
+WHERE = "the folder weights below that of the data sets, --data or SPIKEWRIGHT_DATA"
+
+
+def _file(reference: str, within: tuple[str, ...]) -> Path | None:
+    path = Path(reference).expanduser()
+    candidates = (path, *(path / name for name in within), WEIGHTS / f"{reference}.safetensors")
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _pretrained(name: str, data: Path | None) -> Loaded:
+    model, given = pretrained(name, data), describe(name, data).data
+    return Loaded(name, model, {"pretrained": dict(given), "classes": classes_of(model)})
 
 
 def embedded() -> list[str]:

@@ -14,13 +14,14 @@ from torch import nn
 
 from ..core.config import to_json
 from ..core.errors import ArgumentError, sentence
+from ..core.fill import fill
 from ..core.registry import pick
 from ..core.seed import seed_all
 from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
-from ..train.checkpoint import fill, load_model, save_model
+from ..train.checkpoint import load_model, save_model
 from ..train.evaluate import accuracy
 from ..train.fit import FitConfig, fit
 from ..train.losses import cross_entropy
@@ -123,7 +124,7 @@ def run_training(
     model = config.network.build()
     first = None
     if config.weights is not None:
-        first = first_weights(model, config.weights, folder.path / "first.safetensors")
+        first = first_weights(model, config.weights, folder.path / "first.safetensors", config.data)
     if config.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     history = fit(
@@ -153,19 +154,20 @@ def run_training(
     return report
 
 
-def first_weights(model: nn.Module, reference: str, kept: Path) -> dict[str, Any]:
+def first_weights(model: nn.Module, reference: str, kept: Path, data: Path | None = None) -> dict[str, Any]:
     """Fill a model with a trained network's weights, and say which they were.
 
     Args:
         model: the network that is to be trained.
         reference: the trained network, see `load_network`.
         kept: file of the run that keeps a copy, so that the run can be gone on with alone.
+        data: folder of the data sets, for networks that others have trained.
 
     Raises:
         CheckpointError: if there is no such network, or its layers are not the model's.
     """
     if not kept.exists():
-        loaded = load_network(reference)
+        loaded = load_network(reference, data)
         fill(model, loaded.model.state_dict(), f"weights {reference}")
         save_model(kept, model, {"weights": reference, "about": loaded.description.get("about", {})})
     return load_model(kept, model)

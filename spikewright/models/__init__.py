@@ -1,4 +1,4 @@
-"""Networks to convert or train, with the activation as a parameter."""
+"""Networks to convert or train, with the activation as a parameter; and networks that others have trained."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,17 @@ from torch import nn
 
 from .mlp import mlp as mlp
 from .normalize import Normalize as Normalize
+from .pretrained import pretrained as pretrained
 from .resnet import resnet18 as resnet18
 from .resnet import resnet20 as resnet20
 from .resnet import resnet34 as resnet34
+from .resnet import resnet56 as resnet56
 from .vgg import vgg11 as vgg11
 from .vgg import vgg16 as vgg16
+from .vgg import vgg16_slim as vgg16_slim
+from .vit import vit as vit
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
-    builder.__name__: builder for builder in (mlp, resnet18, resnet20, resnet34, vgg11, vgg16)
+    builder.__name__: builder
+    for builder in (mlp, resnet18, resnet20, resnet34, resnet56, vgg11, vgg16, vgg16_slim, vit)
 }

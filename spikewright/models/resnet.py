@@ -1,14 +1,17 @@
-"""ResNet-20 (CIFAR, 16-32-64 maps) and ResNet-18/34 (64-512 maps, CIFAR or ImageNet stem); activation as parameter."""
+"""ResNet-20/56 (CIFAR, 16-32-64 maps) and ResNet-18/34 (64-512 maps, CIFAR or ImageNet stem); free activation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from .normalize import Normalize
 
 Activation = Callable[[], nn.Module]
+Shortcut = Callable[[int, int, int], nn.Module]
+"""(input maps, output maps, stride) -> what carries a block's input to its sum."""
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -18,16 +21,41 @@ def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Seq
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
+def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Option B of He et al.: a 1x1 convolution with batch norm where shapes change, else the input as it is."""
+    same = stride == 1 and inputs == outputs
+    return nn.Identity() if same else conv_norm(inputs, outputs, 1, stride)
+
+
+def zero_padded(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Option A of He et al.: every `stride`-th pixel and maps of zeros where shapes change, else the input as it is."""
+    same = stride == 1 and inputs == outputs
+    return nn.Identity() if same else ZeroPadded(outputs - inputs, stride)
+
+
+class ZeroPadded(nn.Module):
+    """A shortcut without weights: every `stride`-th pixel, and `more` maps of zeros, half before and half after."""
+
+    def __init__(self, more: int, stride: int) -> None:
+        super().__init__()
+        self.before, self.after, self.stride = more // 2, more - more // 2, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C + more, H/stride, W/stride]."""
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+
+
 class BasicBlock(nn.Module):
     """conv-norm-act-conv-norm plus shortcut, then act; each activation is a module of its own."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, activation: Activation) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, activation: Activation, shortcut: Shortcut = projection
+    ) -> None:
         super().__init__()
         self.first = conv_norm(inputs, outputs, 3, stride)
         self.act1 = activation()
         self.second = conv_norm(outputs, outputs, 3)
-        same = stride == 1 and inputs == outputs
-        self.shortcut = nn.Identity() if same else conv_norm(inputs, outputs, 1, stride)
+        self.shortcut = shortcut(inputs, outputs, stride)
         self.act2 = activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,9 +73,11 @@ class ResNet(nn.Module):
         activation: makes one activation module, called once per activation site.
         stem: layers from the scaled image to the first stage.
         mean, std: pixel scaling per channel, for pixels in [0, 1].
+        shortcut: makes what carries a block's input to its sum, called once per block.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", CVPR 2016.
-        Differs: ResNet-20's shortcut is a 1x1 convolution with batch norm where shapes change, as in QCFS's code.
+        Differs: where shapes change, ResNet-20 and -56 have a 1x1 convolution with batch norm, as in QCFS's code;
+        `shortcut=zero_padded` is theirs.
     """
 
     def __init__(
@@ -59,6 +89,7 @@ class ResNet(nn.Module):
         stem: nn.Module,
         mean: Sequence[float],
         std: Sequence[float],
+        shortcut: Shortcut = projection,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
@@ -67,7 +98,7 @@ class ResNet(nn.Module):
         for stage, (count, outputs) in enumerate(zip(blocks, widths)):
             for block in range(count):
                 stride = 2 if stage and not block else 1
-                stages.append(BasicBlock(inputs, outputs, stride, activation))
+                stages.append(BasicBlock(inputs, outputs, stride, activation, shortcut))
                 inputs = outputs
         self.blocks = nn.Sequential(*stages)
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -97,6 +128,7 @@ def resnet20(
     classes: int = 10,
     activation: Activation = nn.ReLU,
     *,
+    shortcut: Shortcut = projection,
     mean: Sequence[float] = CIFAR_MEAN,
     std: Sequence[float] = CIFAR_STD,
 ) -> ResNet:
@@ -105,7 +137,23 @@ def resnet20(
     Source: He et al. 2016, CVPR 2016, section 4.2.
     """
     stem = cifar_stem(len(mean), 16, activation)
-    return ResNet((3, 3, 3), (16, 32, 64), classes, activation, stem, mean, std)
+    return ResNet((3, 3, 3), (16, 32, 64), classes, activation, stem, mean, std, shortcut)
+
+
+def resnet56(
+    classes: int = 10,
+    activation: Activation = nn.ReLU,
+    *,
+    shortcut: Shortcut = projection,
+    mean: Sequence[float] = CIFAR_MEAN,
+    std: Sequence[float] = CIFAR_STD,
+) -> ResNet:
+    """ResNet-56 for 32x32 images: 0.86 M parameters, 55 activation sites.
+
+    Source: He et al. 2016, CVPR 2016, section 4.2.
+    """
+    stem = cifar_stem(len(mean), 16, activation)
+    return ResNet((9, 9, 9), (16, 32, 64), classes, activation, stem, mean, std, shortcut)
 
 
 def resnet18(

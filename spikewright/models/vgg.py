@@ -1,7 +1,8 @@
-"""VGG-11 and VGG-16 with batch norm, activation and pooling as parameters."""
+"""VGG-11 and VGG-16 with batch norm, and the VGG-16 usual on CIFAR-10; activation and pooling as parameters."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
@@ -16,6 +17,11 @@ Pool = Callable[[], nn.Module]
 def average_pool() -> nn.Module:
     """2x2 average pooling: the one that stays exact when spikes pass it."""
     return nn.AvgPool2d(2)
+
+
+def max_pool() -> nn.Module:
+    """2x2 max pooling, as Simonyan and Zisserman have it."""
+    return nn.MaxPool2d(2)
 
 
 class VGG(nn.Module):
@@ -102,6 +108,9 @@ def vgg11(
     return VGG(stages, classes, activation, pool=pool, size=size, hidden=hidden, dropout=dropout, mean=mean, std=std)
 
 
+STAGES_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
 def vgg16(
     classes: int = 10,
     activation: Activation = nn.ReLU,
@@ -119,5 +128,36 @@ def vgg16(
 
     Source: Simonyan and Zisserman 2015, ICLR 2015, table 1, column D.
     """
-    stages = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-    return VGG(stages, classes, activation, pool=pool, size=size, hidden=hidden, dropout=dropout, mean=mean, std=std)
+    return VGG(STAGES_16, classes, activation, pool=pool, size=size, hidden=hidden, dropout=dropout, mean=mean, std=std)
+
+
+def vgg16_slim(
+    classes: int = 10,
+    activation: Activation = nn.ReLU,
+    *,
+    pool: Pool = max_pool,
+    mean: Sequence[float] = CIFAR_MEAN,
+    std: Sequence[float] = CIFAR_STD,
+) -> nn.Sequential:
+    """VGG-16 as it is usual on CIFAR-10, with one hidden layer of 512: 15.0 M parameters, 14 activation sites.
+
+    Batch norm after every layer but the last; dropout of 0.3 after the first activation, of 0.4 after the others inside
+    a stage, of 0.5 before the linear layers. Images of 32x32 pixels.
+
+    Source: Simonyan and Zisserman 2015, ICLR 2015, table 1, column D; pooling, dropout and classifier as in Zagoruyko
+        2015, "92.45% on CIFAR-10 in Torch", torch.ch/blog.
+    """
+    inputs, layers = len(mean), []
+    for widths in STAGES_16:
+        for place, outputs in enumerate(widths, start=1):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), activation()]
+            layers.append(nn.Dropout(0.4 if len(layers) > 3 else 0.3) if place < len(widths) else pool())
+            inputs = outputs
+    hidden = [nn.Dropout(0.5), nn.Linear(inputs, 512), nn.BatchNorm1d(512), activation()]
+    parts: OrderedDict[str, nn.Module] = OrderedDict(
+        normalize=Normalize(mean, std),
+        features=nn.Sequential(*layers),
+        flatten=nn.Flatten(),
+        classifier=nn.Sequential(*hidden, nn.Dropout(0.5), nn.Linear(512, classes)),
+    )
+    return nn.Sequential(parts)

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..core.arguments import check_module
 from ..core.errors import CheckpointError
+from ..core.fill import fill
 
 FORMAT = "spikewright 1"
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -104,31 +104,3 @@ def load_model(path: Path, model: nn.Module) -> dict[str, Any]:
     tensors, description = load(path)
     fill(model, tensors, f"checkpoint {path}")
     return description
-
-
-def fill(model: nn.Module, tensors: Mapping[str, Tensor], who: str) -> None:
-    """Copy tensors into a model, all or none.
-
-    Raises:
-        CheckpointError: if names or shapes differ from the model's, naming the first differences.
-    """
-    own = model.state_dict()
-    faults = [f"{name} is missing" for name in own if name not in tensors]
-    faults += [f"{name} is not in the model" for name in tensors if name not in own]
-    faults += [
-        f"{name} has shape {list(tensors[name].shape)}, the model's has {list(value.shape)}"
-        for name, value in own.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise CheckpointError(
-            f"{who}: does not fit {type(model).__name__}: {'; '.join(faults[:3])}{more}. "
-            "Build the architecture that the file was saved from (its description names it)."
-        )
-    bad = [name for name, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
-    if bad:
-        raise CheckpointError(
-            f"{who}: {bad[0]} holds NaN or infinite values. Use another copy or an earlier checkpoint."
-        )
-    model.load_state_dict(dict(tensors))

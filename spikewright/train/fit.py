@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 
 from ..core.arguments import check_module, named
 from ..core.errors import ArgumentError, CheckpointError, DataError, sentence
+from ..core.fill import fill
 from ..core.seed import generator
-from .checkpoint import fill, load, save
+from .checkpoint import load, save
 from .evaluate import accuracy
 from .loader import Batch, EpochBatches, epoch_batches
 from .losses import Loss

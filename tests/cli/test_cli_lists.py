@@ -28,6 +28,13 @@ KINDS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder without anything, whatever the machine has."""
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("SPIKEWRIGHT_DATA", str(tmp_path / "none"))
+
+
 def test_list_for_programs_holds_every_part_with_its_source(run: Run) -> None:
     ran = run("list", "--json")
     assert (ran.status, ran.err) == (0, "")
@@ -41,6 +48,31 @@ def test_list_for_programs_holds_every_part_with_its_source(run: Run) -> None:
     assert without == OWN
     named = {(row["kind"], row["name"]) for row in rows}
     assert len(named) == len(rows) == len({(row["kind"], row["name"], row["what"]) for row in rows})
+
+
+def test_list_shows_networks_that_others_trained(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    about = {"name": "tiny", "file": "tiny.safetensors", "sha256": "0", "source": "a journal", "licence": "any"}
+    about |= {"normalise": {"scale": 1, "mean": [0], "std": [1]}, "measured": {"digits": {"top1": 0.9125}, "how": "so"}}
+    (tmp_path / "weights" / "tiny.json").write_text(json.dumps(about))
+    (tmp_path / "weights" / "broken.json").write_text("{")
+    ran = run("list", "--json", "--data", tmp_path)
+    rows = [row for row in json.loads(ran.out) if row["kind"] == "pretrained network"]
+    assert rows[1] == {
+        "kind": "pretrained network",
+        "name": "tiny",
+        "what": "top-1 91.25 % of digits; licence: any",
+        "source": "a journal",
+    }
+    assert rows[0]["name"] == "broken"
+    assert "broken.json: got no readable JSON" in rows[0]["what"]
+    ran = run("list", "--data", tmp_path)
+    assert "pretrained networks" in ran.out
+    assert "  tiny  " in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+    ran = run("check", "tiny", "--data", tmp_path)
+    assert ran.status == 2
+    assert "tiny.safetensors: got no readable file" in ran.err
 
 
 def test_list_for_people_fits_the_terminal(run: Run) -> None:

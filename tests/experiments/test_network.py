@@ -122,6 +122,7 @@ def test_there_is_no_such_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     ):
         network_file("resnet21")
     monkeypatch.setattr(network_module, "WEIGHTS", tmp_path)
+    monkeypatch.setenv("SPIKEWRIGHT_DATA", str(tmp_path))
     with pytest.raises(CheckpointError, match=r"expected one of none embedded, a \.safetensors file, a run folder"):
         network_file("resnet21")
 

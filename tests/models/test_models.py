@@ -9,14 +9,20 @@ from spikewright.core import Spiking
 from spikewright.models import MODELS, Normalize
 from spikewright.neurons import IF
 
-SITES = {"mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "vgg11": 10, "vgg16": 15}
+SITES = {
+    **{"mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "resnet56": 55},
+    **{"vgg11": 10, "vgg16": 15, "vgg16_slim": 14, "vit": 6},
+}
 PARAMETERS = {
     "mlp": 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10,
     "resnet18": 11_173_962,
     "resnet20": 272_474,
     "resnet34": 21_797_672,
+    "resnet56": 855_770,
     "vgg11": 28_149_514,
     "vgg16": 33_646_666,
+    "vgg16_slim": 14_991_946,
+    "vit": 502_730,
 }
 every = pytest.mark.parametrize("name", MODELS)
 

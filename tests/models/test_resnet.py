@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from spikewright.models import resnet18, resnet20, resnet34
-from spikewright.models.resnet import BasicBlock, cifar_stem, imagenet_stem
+from spikewright.models import resnet18, resnet20, resnet34, resnet56
+from spikewright.models.resnet import BasicBlock, cifar_stem, imagenet_stem, zero_padded
 
 
 def test_feature_maps_of_resnet20():
@@ -35,6 +35,24 @@ def test_a_block_adds_its_shortcut_before_the_last_activation():
         # batch norm at its start values divides by sqrt(1 + 1e-5):
         # 2 -> relu(-2) = 0 -> 0 + 2 = 2;  -3 -> relu(3) = 3 -> -3 - 3 = -6 -> 0
         torch.testing.assert_close(block(x).flatten(), torch.tensor([2.0, 0.0]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_shortcut_without_weights_skips_pixels_and_adds_maps_of_zeros():
+    x = torch.arange(1.0, 19.0).view(1, 2, 3, 3)
+    out = zero_padded(2, 5, 2)(x)
+    assert out.shape == (1, 5, 2, 2)
+    assert out[0, 1:3].tolist() == [[[1, 3], [7, 9]], [[10, 12], [16, 18]]]
+    assert not out[0, [0, 3, 4]].any()
+    assert torch.equal(zero_padded(2, 2, 1)(x), x)
+
+
+def test_resnet56_with_shortcuts_as_published():
+    with torch.device("meta"):
+        model = resnet56(shortcut=zero_padded).eval()
+        assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    assert len(model.blocks) == 27
+    assert sum(p.numel() for p in model.parameters()) == 853_018
+    assert [i for i, block in enumerate(model.blocks) if not isinstance(block.shortcut, nn.Identity)] == [9, 18]
 
 
 def test_stems():

@@ -9,7 +9,7 @@ from torch import nn
 from spikewright.coding import repeat
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError
-from spikewright.models import vgg11, vgg16
+from spikewright.models import vgg11, vgg16, vgg16_slim
 from spikewright.models.vgg import average_pool
 from spikewright.neurons import IF
 
@@ -81,6 +81,19 @@ def test_dropout_is_off_unless_asked_for():
 def test_an_image_size_that_does_not_halve_five_times_is_refused(size):
     with pytest.raises(ArgumentError, match=rf"VGG\.size: got {size}; expected a multiple of 32 pixels\."):
         vgg11(size=size)
+
+
+def test_the_layers_of_the_slim_one():
+    with torch.device("meta"):
+        model = vgg16_slim(pool=average_pool).eval()
+        assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    kinds = [type(layer).__name__ for layer in model.features]
+    first, last = ["Conv2d", "BatchNorm2d", "ReLU", "Dropout"], ["Conv2d", "BatchNorm2d", "ReLU", "AvgPool2d"]
+    assert kinds == [*first, *last] * 2 + [*first, *first, *last] * 3
+    assert [layer.p for layer in model.features if isinstance(layer, nn.Dropout)] == [0.3] + [0.4] * 7
+    assert [layer.p for layer in model.classifier if isinstance(layer, nn.Dropout)] == [0.5, 0.5]
+    assert [layer.out_features for layer in model.classifier if isinstance(layer, nn.Linear)] == [512, 10]
+    assert any(isinstance(layer, nn.MaxPool2d) for layer in vgg16_slim().modules())
 
 
 def test_it_runs_as_a_spiking_network():

@@ -14,7 +14,7 @@ from torch import nn
 
 from spikewright.core.errors import CheckpointError
 from spikewright.train import checkpoint, load_model, save_model
-from spikewright.train.checkpoint import fill, load, save
+from spikewright.train.checkpoint import load, save
 
 
 def net() -> nn.Module:
@@ -223,18 +223,3 @@ def test_another_architecture(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"3\.weight has shape \[3, 8\], the model's has \[4, 8\] and 1 more"):
         load_model(tmp_path / "a.safetensors", other)
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
-
-
-def test_names_that_the_model_lacks() -> None:
-    tensors = {**net().state_dict(), "5.weight": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match=r"file: does not fit Sequential: 5\.weight is not in the model"):
-        fill(net(), tensors, "file")
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_broken_weights(bad: float) -> None:
-    tensors, model = {name: value.clone() for name, value in net().state_dict().items()}, net()
-    tensors["3.weight"][1, 2] = bad
-    with pytest.raises(CheckpointError, match=r"file: 3\.weight holds NaN or infinite values"):
-        fill(model, tensors, "file")
-    assert torch.isfinite(model[3].weight).all()

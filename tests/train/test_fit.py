@@ -365,7 +365,7 @@ def test_seconds_add_up(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_serves_as_weights(tmp_path: Path) -> None:
-    from spikewright.train.checkpoint import fill
+    from spikewright.core.fill import fill
 
     model, _ = run(CONFIGS["SGD, everything"], tmp_path)
     tensors, _ = load(tmp_path / "checkpoint.safetensors")
