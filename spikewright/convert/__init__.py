@@ -16,6 +16,7 @@ from .rules import Rule as Rule
 from .rules import max_pool_to_average as max_pool_to_average
 from .start import FittedStart as FittedStart
 from .start import fit_starts as fit_starts
+from .statistics import ErrorOptimal as ErrorOptimal
 from .statistics import Maximum as Maximum
 from .statistics import Percentile as Percentile
 from .statistics import per_channel as per_channel

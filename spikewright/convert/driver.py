@@ -89,8 +89,8 @@ def convert(
     Args:
         model: trained network, one tensor [N, ...] in, one [N, K] out; it is converted as in `eval()`.
         recipe: the conversion method.
-        calibration: training images for methods that measure: a tensor [N, ...] or an iterable of batches
-            (images, or images and labels). Never the images that the result is judged on.
+        calibration: training images for methods that measure: a tensor [N, ...], an iterable of batches, or a data
+            set (images, or images and labels). Never the images that the result is judged on.
         thresholds: site -> threshold, from an earlier conversion; replaces calibration.
         starts: site -> membrane potential before the first step, in units of the threshold, number or tensor
             broadcastable to [N, *F]; the other sites keep the recipe's.
@@ -149,4 +149,4 @@ def convert(
         set_start(graph, replaced, site, start)
     spiking = Spiking(graph).eval()
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    return Conversion(spiking.to(device), source, recipe, tuple(replaced), dict(thresholds), given)
+    return Conversion(spiking.to(device), source, recipe, tuple(replaced), copy.copy(thresholds), given)

@@ -142,7 +142,7 @@ def best_start(xs: Tensor, a: Tensor, *, v_threshold: Tensor, candidates: Tensor
     errors = []
     for start in order:
         out = IF(v_threshold=v_threshold, amplitude=v_threshold, start=start).over_time(xs).mean(0)
-        errors.append(groups((out - a).square()).sum(1))
+        errors.append(groups((out - a).square()).flatten(1).sum(1))
     best = order.to(a)[torch.stack(errors).argmin(0)]
     return best[0] if groups is per_layer else best.view(-1, *[1] * (a.dim() - 2))
 

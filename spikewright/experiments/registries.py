@@ -9,14 +9,14 @@ from ..convert.recipe import Recipe
 from ..convert.recipes import RECIPES
 from ..convert.recipes.cos import OffsetRule, guarded, published
 from ..convert.recipes.srp import MaskRule, authors_code, paper
-from ..convert.statistics import Groups, Maximum, Percentile, Statistic, per_channel, per_layer
+from ..convert.statistics import STATISTICS, Groups, Statistic, per_channel, per_layer
 from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from ..data.autoaugment import AutoAugment
 from ..train.optim import SGD, AdamW, Optimizer
 
 REGISTRIES: dict[Any, dict[str, Any]] = {
     Recipe: RECIPES,
-    Statistic: {"Percentile": Percentile, "Maximum": Maximum},
+    Statistic: STATISTICS,
     Groups: {"per_layer": per_layer, "per_channel": per_channel},
     GradientOrder: {order.name: order for order in (floor_then_clamp, clamp_then_floor)},
     MaskRule: {rule.name: rule for rule in (paper, authors_code)},

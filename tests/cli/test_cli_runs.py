@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spikewright.convert import ErrorOptimal, per_channel
 from spikewright.core.errors import CheckpointError
 from spikewright.experiments.network import load_conversion
 from spikewright.report import Report
@@ -178,3 +179,22 @@ def test_a_run_that_fails_later_keeps_what_it_wrote(
     monkeypatch.setattr(conversion, "save_conversion", full)
     assert run("convert", "--model", f"{own}:net", *calibrated).status == 2
     assert set(files(only(tmp_path / "runs"))) == {"config.json", "environment.json", "metrics.jsonl"}
+
+
+def test_a_threshold_is_chosen_by_name_and_refined(run: Run, own: Path, calibrated: list[str], tmp_path: Path) -> None:
+    flags = ["--recipe.threshold", "ErrorOptimal", "--recipe.threshold.timesteps", "3"]
+    flags += ["--recipe.threshold.groups", "per_channel"]
+    ran = run("convert", "--model", f"{own}:net", *calibrated, *flags)
+    assert (ran.status, ran.err) == (0, "")
+    folder = only(tmp_path / "runs")
+    threshold = json.loads((folder / "config.json").read_text())["recipe"]["threshold"]
+    assert threshold == {"type": "ErrorOptimal", "groups": "per_channel", "timesteps": 3}
+    conversion = load_conversion(str(folder))[1]
+    assert conversion.recipe.threshold == ErrorOptimal(timesteps=3, groups=per_channel)  # pyright: ignore[reportAttributeAccessIssue]
+    assert conversion.thresholds["0.1"].shape == (4, 1, 1)
+    ran = run("convert", "--model", f"{own}:net", *calibrated, *flags[:2], "--recipe.threshold.timesteps", "0")
+    assert ran.status == 2
+    assert ran.err == (
+        "spikewright convert: --recipe.threshold.timesteps: got 0; expected a whole number of at least 1. Give the "
+        "number of time steps that the network is to be run for.\n"
+    )

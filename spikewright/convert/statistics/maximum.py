@@ -1,0 +1,40 @@
+"""Maximum: the largest activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...core.errors import DataError
+from .statistic import Measure, Statistic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maximum(Statistic):
+    """The largest activation.
+
+    Args:
+        groups: `per_layer` or `per_channel`.
+
+    Source: Diehl et al. 2015, "Fast-classifying, high-accuracy spiking deep networks", IJCNN 2015.
+    """
+
+    def begin(self, who: str, samples: int | None = None) -> Measure:
+        return _RunningMaximum(who)
+
+
+class _RunningMaximum(Measure):
+    def __init__(self, who: str) -> None:
+        self.who = who
+        self.top: Tensor | None = None
+
+    def update(self, values: Tensor) -> None:
+        top = values.amax(tuple(range(1, values.dim()))).clamp_(min=0)
+        self.top = top if self.top is None else torch.maximum(self.top, top)
+
+    def result(self) -> Tensor:
+        if self.top is None:
+            raise DataError(f"{self.who}: got no value; expected at least one batch.")
+        return self.top

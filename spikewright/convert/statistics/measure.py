@@ -1,0 +1,172 @@
+"""measure(graph, wanted, data): run calibration data through a network once and take statistics at chosen sites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils.data import IterableDataset
+
+from ...core.errors import ConversionError, DataError, sentence
+from ...core.input_error import readable_input
+from ..operations import Site
+from .statistic import Groups, Measure, Statistic, per_layer
+
+BATCH = 100
+"""Images per forward pass where the data does not come in batches."""
+
+
+class Thresholds(dict[str, Tensor]):
+    """Site name -> thresholds, and how they were measured.
+
+    Args:
+        samples: how many samples they were measured on.
+    """
+
+    def __init__(self, found: Mapping[str, Tensor], samples: int) -> None:
+        super().__init__(found)
+        self.samples = samples
+
+
+class WatchedRun(fx.Interpreter):
+    """Runs a graph and shows the output of chosen nodes."""
+
+    def __init__(self, graph: fx.GraphModule, see: Mapping[fx.Node, Callable[[Tensor], None]]) -> None:
+        super().__init__(graph)
+        self.extra_traceback = False  # an error's own sentence is enough
+        self.see = see
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if n in self.see:
+            self.see[n](value)
+        return value
+
+
+def images(data: Any) -> Iterator[Tensor]:
+    """The image batches of calibration data.
+
+    Args:
+        data: tensor [N, ...]; iterable of batches, as a DataLoader; or data set that gives one sample at a time. A
+            batch or sample is an image tensor, or a tuple or list that begins with one.
+    """
+    if isinstance(data, Tensor):
+        yield from data.split(BATCH) if data.dim() else [data]
+    elif isinstance(data, IterableDataset):
+        yield from _stacked(iter(data))
+    elif isinstance(data, Iterable):
+        yield from map(_image, data)
+    elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        yield from _stacked(data[place] for place in range(len(data)))
+    else:
+        allowed = "a tensor [N, ...], an iterable of batches or a data set"
+        raise DataError(sentence("calibration", type(data).__name__, allowed))
+
+
+def samples_at_most(data: Any) -> int | None:
+    """How many samples calibration data holds at most, or None where it does not say."""
+    if isinstance(data, list | tuple):
+        return sum(len(x) for x in map(_image, data) if isinstance(x, Tensor) and x.dim())
+    if not isinstance(data, Sized) or isinstance(getattr(data, "dataset", data), IterableDataset):
+        return None
+    if isinstance(data, Tensor) or not isinstance(data, Iterable):
+        return len(data) if getattr(data, "ndim", 1) else 0
+    batch_size = getattr(data, "batch_size", None)
+    return len(data) * batch_size if isinstance(batch_size, int) else None
+
+
+def _image(part: Any) -> Any:
+    return part[0] if isinstance(part, tuple | list) and part else part
+
+
+def _stacked(samples: Iterator[Any]) -> Iterator[Tensor]:
+    """Samples one by one -> batches."""
+    while part := [_image(sample) for sample in islice(samples, BATCH)]:
+        for x in part:
+            if not isinstance(x, Tensor) or x.shape != part[0].shape:
+                met = f"a sample of shape {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+                todo = "Add a transform to the data set that gives tensors of one size"
+                raise DataError(sentence("calibration", met, "samples that are tensors of one shape", todo))
+        yield torch.stack(part)
+
+
+@torch.no_grad()
+def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], data: Any) -> Thresholds:
+    """Run calibration data through a network and measure chosen activations.
+
+    Args:
+        graph: a traced network in `eval()`; each wanted site's output is measured where it is above 0.
+        wanted: sites and what to measure there.
+        data: see `images`.
+
+    Returns:
+        Site name -> thresholds, shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel. A channel
+        whose statistic is 0 takes its layer's largest.
+
+    Raises:
+        DataError: without data, with too little for the statistic, or with NaN or infinite values in it.
+        ShapeError: if the network cannot take the images.
+        ConversionError: if a layer is never active.
+    """
+    rows = [(site, site.name, statistic) for site, statistic in wanted]
+    most = samples_at_most(data)
+    measures = {site.node: statistic.begin(name, most) for site, name, statistic in rows}
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def see(name: str, statistic: Statistic, taken: Measure) -> Callable[[Tensor], None]:
+        def take(a: Tensor) -> None:
+            a = a.detach().float()
+            if a.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(a))).all()):
+                raise DataError(
+                    f"calibration: {name} holds NaN or infinite values; the input or the weights are broken."
+                )
+            shapes[name] = tuple(a.shape[1:])
+            taken.update(statistic.groups(a))
+
+        return take
+
+    observer = WatchedRun(
+        graph, {site.node: see(name, statistic, measures[site.node]) for site, name, statistic in rows}
+    )
+    samples = 0
+    for number, x in enumerate(images(data)):
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            met = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
+            raise DataError(
+                sentence("calibration", met, "floating-point image batches [N, ...]", "Convert with x.float() / 255")
+            )
+        if not torch.isfinite(x).all():
+            raise DataError(
+                sentence("calibration", f"NaN or infinite values in batch {number}", "finite images", "Check the data")
+            )
+        if x.shape[0]:
+            with readable_input("calibration", x):
+                observer.run(x.to(_device(graph)))
+        samples += x.shape[0]
+    if not samples:
+        raise DataError(
+            sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split")
+        )
+    found = {
+        name: _threshold(name, measures[site.node].result(), shapes[name], statistic.groups)
+        for site, name, statistic in rows
+    }
+    return Thresholds(found, samples)
+
+
+def _threshold(name: str, values: Tensor, shape: tuple[int, ...], groups: Groups) -> Tensor:
+    largest = values.max()
+    if not largest > 0:
+        raise ConversionError(
+            f"{name}: is never, or too rarely, active on the calibration data, so it has no threshold. Calibrate on "
+            "more or other images, check their scaling, take a higher percentile or Maximum, or remove the dead layer."
+        )
+    values = torch.where(values > 0, values, largest)
+    return values[0] if groups is per_layer else values.view(-1, *[1] * (len(shape) - 1))
+
+
+def _device(graph: fx.GraphModule) -> torch.device:
+    return next((tensor.device for tensor in graph.parameters()), torch.device("cpu"))
