@@ -116,7 +116,7 @@ class ErrorOptimal(Statistic):
 
     A low threshold clips large activations, a high one leaves few levels for the small ones; this is the best
     trade for a given T. For IF neurons that start at half their threshold, as those of OPI do, and a constant
-    input. Activations are known to 1/1024 of their value; those below 1/4096 of the layer's largest count as zero.
+    input. Activations are known to 1/1024 of their value; those below 1/2048 of the layer's largest count as zero.
 
     Args:
         timesteps: T, the number of time steps that the network is to be run for; more steps allow a higher

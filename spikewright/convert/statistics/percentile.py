@@ -17,7 +17,7 @@ from .statistic import Measure, Statistic
 class Percentile(Statistic):
     """A high percentile of the activations, zeros included, to within 1/1024 of itself.
 
-    Never below the exact value. Activations below 1/4096 of the layer's largest count as zero.
+    Never below the exact value. Activations below 1/2048 of the layer's largest count as zero.
 
     Args:
         percentile: 0..100, e.g. 99.9: the value that this share of all activations does not exceed.
