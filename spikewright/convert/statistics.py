@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -152,12 +153,27 @@ class _RunningHistogram(Measure):
         return (reached.to(torch.int64).argmax(1) * (self.upper / self.BINS)).float()
 
 
+Reading = Callable[[Site], tuple[fx.Node, Callable[[Tensor], Tensor]]]
+"""A site -> the node whose output is measured, and the values, at least 0, that are taken from that output."""
+
+
+def positive_output(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+    """What a site gives, where it is above 0."""
+    return site.node, lambda a: a.clamp(min=0)
+
+
+def size_of_input(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+    """What a site gets, of either sign."""
+    return site.node.all_input_nodes[0], torch.abs
+
+
 @dataclass(frozen=True)
 class At:
-    """Which statistic to take at which sites."""
+    """Which statistic to take at which sites, and of what."""
 
     matches: Callable[[Site], bool]
     statistic: Statistic
+    reading: Reading = positive_output
 
 
 def at(matches: Callable[[Site], bool], statistic: Statistic) -> tuple[At, ...]:
@@ -192,11 +208,11 @@ def images(data: Any) -> Iterable[Tensor]:
 
 
 @torch.no_grad()
-def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], data: Any) -> dict[str, Tensor]:
+def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any) -> dict[str, Tensor]:
     """Run calibration data through a network and measure chosen activations.
 
     Args:
-        graph: a traced network in `eval()`; each wanted site's output is measured where it is above 0.
+        graph: a traced network in `eval()`.
         wanted: sites and what to measure there.
         data: tensor [N, ...], or iterable of batches (images alone or with labels).
 
@@ -209,24 +225,25 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
         ShapeError: if the network cannot take the images.
         ConversionError: if a layer is never active.
     """
-    rows = [(site, site.name, statistic) for site, statistic in wanted]
-    measures = {site.node: statistic.begin(name) for site, name, statistic in rows}
+    rows = [(site.name, *where.reading(site), where.statistic) for site, where in wanted]
+    measures = {name: statistic.begin(name) for name, _, _, statistic in rows}
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def see(name: str, statistic: Statistic, taken: Measure) -> Callable[[Tensor], None]:
+    def see(name: str, values_of: Callable[[Tensor], Tensor], groups: Groups) -> Callable[[Tensor], None]:
         def take(a: Tensor) -> None:
             if not torch.isfinite(a).all():
                 raise DataError(
                     f"calibration: {name} holds NaN or infinite values; the input or the weights are broken."
                 )
             shapes[name] = tuple(a.shape[1:])
-            taken.update(statistic.groups(a.detach().float().clamp(min=0)))
+            measures[name].update(groups(values_of(a.detach().float())))
 
         return take
 
-    observer = WatchedRun(
-        graph, {site.node: see(name, statistic, measures[site.node]) for site, name, statistic in rows}
-    )
+    watched: dict[fx.Node, list[Callable[[Tensor], None]]] = {}
+    for name, node, values_of, statistic in rows:
+        watched.setdefault(node, []).append(see(name, values_of, statistic.groups))
+    observer = WatchedRun(graph, {node: partial(_each, seen) for node, seen in watched.items()})
     samples = 0
     for number, x in enumerate(images(data)):
         if not isinstance(x, Tensor) or not x.is_floating_point():
@@ -247,9 +264,14 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
             sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split")
         )
     return {
-        name: _threshold(name, measures[site.node].result(), shapes[name], statistic.groups)
-        for site, name, statistic in rows
+        name: _threshold(name, measures[name].result(), shapes[name], statistic.groups)
+        for name, _, _, statistic in rows
     }
+
+
+def _each(takers: Iterable[Callable[[Tensor], None]], a: Tensor) -> None:
+    for take in takers:
+        take(a)
 
 
 def _threshold(name: str, values: Tensor, shape: tuple[int, ...], groups: Groups) -> Tensor:
