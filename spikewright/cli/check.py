@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from rich.console import Console
 
 from ..convert.check import check
@@ -22,10 +23,12 @@ class CheckRun:
     Args:
         model: embedded network, weights file, run folder, or file.py:function.
         recipe: the conversion method.
+        image: shape of one image, e.g. 3,32,32; only a network that decides on shapes needs it.
     """
 
     model: str
     recipe: Recipe = field(default_factory=OPI)
+    image: tuple[int, ...] = ()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         argv = ["--model", *argv]
     config = parse(CheckRun, argv, REGISTRIES, prog="spikewright check MODEL")
-    result = check(load_network(config.model).model, config.recipe)
+    example = torch.zeros(1, *config.image) if config.image else None
+    result = check(load_network(config.model).model, config.recipe, example=example)
     console = Console()
     console.print(result.table().to_rich())
     if result.convertible:

@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from ..core.errors import ConversionError
 from ..core.temporal import Temporal
-from ..core.trace import free_path, module_of, replace_call
+from ..core.trace import free_path, module_of, path_of, replace_call
 from .advice import advice
 from .linear import is_linear
 from .operations import Site
@@ -120,9 +120,17 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
             f"{recipe}: no rule handles {len(left)} operation{'s' * (len(left) > 1)}:\n" + "\n".join(lines) + "\n"
             "Change the network, add a rule with extra=(...), or list a name in allow=(...) to leave it as it is."
         )
-    layers = (module_of(graph, node) for node in graph.graph.nodes)
-    if not any(isinstance(layer, Temporal) and layer.fires for layer in layers):
+    modules = [(node, module_of(graph, node)) for node in graph.graph.nodes]
+    layers = [(path_of(node), layer) for node, layer in modules if isinstance(layer, Temporal)]
+    if not any(layer.fires for _, layer in layers):
         raise ConversionError(
             f"{recipe}: found no activation to turn into a neuron; expected at least one ReLU or QCFS activation. "
             "A network without activations is linear and needs no spikes."
+        )
+    longest = max(layer.rehearsal for _, layer in layers)
+    behind = next((f"{path} ({type(layer).__name__})" for path, layer in layers if layer.rehearsal < longest), None)
+    if behind is not None:
+        raise ConversionError(
+            f"{recipe}: rehearses {longest} steps, after which every layer starts anew, but {behind} goes on; expected "
+            "layers that rehearse alike. Use a method without a rehearsal, or another rule for this layer."
         )

@@ -82,10 +82,8 @@ class Example:
 
     def _run(self, node: fx.Node) -> None:
         if node.op == "placeholder":
-            first = not node.args
-            self.values[node] = self.images if first else (node.args[0],) * len(ROWS)
-            if first:
-                self.from_images.add(node)
+            self.values[node] = self.images
+            self.from_images.add(node)
             return
         self.values[node] = tuple(self._value(node, i) for i in range(len(ROWS)))
         if not reads_shape(node) and any(used in self.from_images for used in node.all_input_nodes):

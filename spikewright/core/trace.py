@@ -30,6 +30,14 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (Temporal, *self.leaves)) or super().is_leaf_module(m, module_qualified_name)
 
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        function, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+        for i, arg in enumerate(args):
+            if isinstance(arg, fx.Proxy) and arg.node.args:  # an argument with a default value, which it keeps
+                args[i] = arg.node.args[0]
+                self.graph.erase_node(arg.node)
+        return function, args
+
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if self.example is not None and self.example.running:
             return forward(*args, **kwargs)
@@ -57,7 +65,7 @@ def trace(
     on. Sizes that go into `view` or `reshape` stay sizes, as the batch is multiplied by time at run time.
 
     Args:
-        module: the network; one tensor in, one tensor out.
+        module: the network; one tensor in, one tensor out; further arguments keep their default values.
         leaves: classes to keep whole, as one node each.
         example: images [N, ...], of which the first is run along.
 
@@ -130,7 +138,7 @@ def copied(module: nn.Module) -> nn.Module:
 
 
 def _check_signature(name: str, graph: fx.Graph) -> None:
-    inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1 or str(inputs[0].target).startswith("*"):
         raise ConversionError(
             f"{name}: takes {len(inputs)} tensors ({', '.join(str(n.target) for n in inputs)}); expected one, "

@@ -195,6 +195,7 @@ MODULES: dict[type[nn.Module], Rule] = {
 FUNCTIONS: dict[Any, Rule] = {
     **dict.fromkeys((F.relu, torch.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh), free),
     **dict.fromkeys((torch.sigmoid, torch.tanh, F.sigmoid, F.tanh, F.softplus, torch.clamp, torch.clip), free),
+    **dict.fromkeys((F.prelu, torch.prelu, F.hardsigmoid, F.hardswish), free),
     **dict.fromkeys((torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.movedim), rearranged),
     **dict.fromkeys((torch.squeeze, torch.unsqueeze, torch.chunk, torch.split, operator.getitem), rearranged),
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate, torch.stack, F.pixel_shuffle), rearranged),
@@ -213,7 +214,7 @@ FUNCTIONS: dict[Any, Rule] = {
     F.interpolate: resized,
 }
 METHODS: dict[str, Rule] = {
-    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "clip"), free),
+    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "clip", "prelu"), free),
     **dict.fromkeys(("flatten", "view", "reshape", "permute", "transpose", "movedim", "squeeze"), rearranged),
     **dict.fromkeys(("unsqueeze", "unflatten", "chunk", "split", "unbind", "narrow"), rearranged),
     **dict.fromkeys(("flip", "expand", "repeat"), rearranged),

@@ -5,7 +5,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from spikewright.convert import OPI, Maximum, RobustNorm, convert, diagnose, per_channel
+from spikewright.convert import (
+    OPI,
+    QCFS,
+    Maximum,
+    RobustNorm,
+    convert,
+    diagnose,
+    per_channel,
+    prepare,
+    product_to_expectation,
+    sigmoid_to_expectation,
+)
 from spikewright.convert.layers import Expectation
 from spikewright.core.errors import ConversionError
 from spikewright.neurons import SignedMemoryIF
@@ -144,6 +155,15 @@ def test_a_square_and_a_constant_factor() -> None:
         return h * h
 
     close_after(convert(net_of(squared), OPI(threshold=Maximum()), IMAGES), 512, 0.02)
+
+
+def test_qcfs_takes_the_rules_as_extra_ones() -> None:
+    made = prepare(net_of(excited), QCFS(levels=256, v_threshold=2.0)).eval()
+    with pytest.raises(ConversionError, match=r"QCFS: no rule handles 2 operations"):
+        convert(made, QCFS())
+    conversion = convert(made, QCFS(), extra=(sigmoid_to_expectation, product_to_expectation))
+    assert [row.rule.split(" -> ")[1] for row in conversion.replaced] == ["IF", "IF", *["expectation (analog)"] * 2]
+    close_after(conversion, 256, 0.02)
 
 
 def test_a_quotient_of_two_activities_stays_refused() -> None:

@@ -281,6 +281,13 @@ def test_further_arguments_with_defaults_are_fine() -> None:
 
     assert torch.equal(trace(Optional())(X), 2 * X)
 
+    class Masked(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor | None = None, *, scale: bool = False) -> Tensor:
+            x = x if mask is None else x * mask
+            return 3 * x if scale else x + 1
+
+    assert torch.equal(trace(Masked())(X), X + 1)
+
 
 @pytest.mark.parametrize(("run", "kind"), [(lambda net, x: (net.a(x), x), "tuple"), (lambda net, x: {"y": x}, "dict")])
 def test_one_tensor_out(run, kind: str) -> None:

@@ -41,8 +41,8 @@ def expectation(
         The state after the last step, and the outputs, [T, N, *H], in the dtype of the first input.
 
     Source: Huang et al. 2024, "Towards High-performance Spiking Transformers from ANN to SNN Conversion", ACM MM 2024,
-        arXiv 2502.21193, expectation compensation.
-        Differs: for any function of one or two inputs; theirs is worked out for matrix products.
+        arXiv 2502.21193, expectation compensation module.
+        Differs: one layer for any function of one or two inputs; their neurons with several thresholds are not used.
 
     Example:
         >>> zero = torch.zeros(())
