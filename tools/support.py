@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import torch
 from page import ROOT, write_or_check
 from support_cases import CASES, CLOSE, LONG, Verdict, fitting, judge
 
@@ -14,7 +15,8 @@ HEAD = f"""# Support
 What becomes of a layer under each conversion method. Every cell was made by converting a small network with this layer
 and running it: a layer counts as supported only if the mean output of the spiking network comes within {CLOSE:.0%}
 of its source after {LONG} steps, and closer than after a few. The tests convert the same networks. Written by
-`make docs`; do not edit. `spikewright check MODEL` says the same of every layer of a network of yours.
+`make docs`; do not edit. `spikewright check MODEL` says the same of every layer of a network of yours. (SRP runs here
+without its rehearsal, which is made for few steps and at many takes wanted spikes away.)
 
 *stays*: the operation is linear in the activity and is left as it is. *to be trained*: `prepare(model, recipe)` puts it
 in before training, and `convert` puts neurons in place of activations afterwards. *gate*: the max pool is kept; each
@@ -25,8 +27,9 @@ counted as multiply-accumulates.
 
 def page() -> str:
     """The table, and below it what to do about each refusal."""
+    torch.set_num_threads(1)  # networks this small only wait for each other
     verdicts = {(case.name, name): judge(case, fitting(kind)) for case in CASES for name, kind in RECIPES.items()}
-    wrong = [key for key, verdict in verdicts.items() if verdict.converts and not verdict.approaches]
+    wrong = [(key, verdict) for key, verdict in verdicts.items() if verdict.converts and not verdict.approaches]
     if wrong:
         raise SystemExit(f"support: {wrong} convert, but do not approach their source.")
     lines = [HEAD, f"| layer | {' | '.join(RECIPES)} |", f"| --- |{' --- |' * len(RECIPES)}"]

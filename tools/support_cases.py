@@ -14,8 +14,8 @@ from spikewright.convert import Maximum, Recipe, check, convert, prepare
 from spikewright.convert.check import Check
 from spikewright.core.errors import ConversionError
 
-IMAGES = torch.rand(64, 2, 8, 8, generator=torch.Generator().manual_seed(0))
-SHORT, LONG, CLOSE = 4, 256, 0.03
+IMAGES = torch.rand(32, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+SHORT, LONG, CLOSE = 2, 256, 0.05
 
 
 class Around(nn.Module):
@@ -133,16 +133,16 @@ CASES = (
     Case("decision on a value", lambda: Do(lambda h: h if h.sum() > 0 else -h)),
 )
 
-FITTING = {"levels": 256, "v_threshold": 2.0, "threshold": Maximum()}
-"""Settings under which a source is what its neurons tend to: many levels, and thresholds that nothing exceeds."""
+FITTING = {"levels": 256, "v_threshold": 1.0, "threshold": Maximum(), "tau": 0}
+"""Settings under which a source is what its neurons tend to: many levels, thresholds that nothing exceeds, and no
+rehearsal, which is meant for few steps and at many takes wanted spikes away."""
 
 
 def fitting(kind: type[Recipe]) -> Recipe:
     """A method with those of the settings that it has."""
     recipe = kind()
-    return replace(
-        recipe, **{name: FITTING[name] for name in FITTING if name in {field.name for field in fields(recipe)}}
-    )
+    own = {field.name for field in fields(recipe) if getattr(recipe, field.name) is not None}
+    return replace(recipe, **{name: value for name, value in FITTING.items() if name in own})
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,8 @@ def judge(case: Case, recipe: Recipe) -> Verdict:
         raise RuntimeError(f"{case.name}, {recipe}: check says that it does not convert, but it does")
     with torch.no_grad():
         source = conversion.source(IMAGES)
-        out = conversion.model(IMAGES.expand(LONG, *IMAGES.shape)).cumsum(0)
+        phases = conversion.model.phases
+        out = conversion.model(IMAGES.expand(phases.steps(LONG), *IMAGES.shape))[phases.rehearsal :].cumsum(0)
     errors = [float((out[t - 1] / t - source).square().mean().sqrt() / source.std()) for t in (SHORT, LONG)]
     return Verdict(True, _becomes(checked), *errors)
 

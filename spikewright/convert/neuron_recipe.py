@@ -23,7 +23,8 @@ from .statistics import At, Statistic, at
 class NeuronRecipe(Recipe):
     """A method that puts one neuron in the place of every ReLU and of every QCFS activation.
 
-    With measured thresholds it also takes leaky ReLUs, max pools, sigmoids and products, see `beyond_relu`.
+    With measured thresholds it also takes leaky ReLUs, max pools, sigmoids and products, see `beyond_relu`, unless it
+    rehearses: what is put there goes on from step to step.
 
     Args:
         threshold: statistic of a ReLU's output that becomes its threshold; None for a method that takes trained
@@ -48,12 +49,13 @@ class NeuronRecipe(Recipe):
         return () if self.threshold is None else (*at(is_relu, self.threshold), *leaky_relu_statistics(self.threshold))
 
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
-        name = type(self.neuron(_ONE)).__name__
+        one = self.neuron(_ONE)
+        name = type(one).__name__
         trained = Rule(f"QCFS -> {name}", is_qcfs, lambda site: self.neuron(trained_threshold(site)))
         measured = Rule(f"ReLU -> {name}", is_relu, lambda site: self.neuron(thresholds[site.name]))
         if self.threshold is None:
             return [trained]
-        return [measured, trained, *beyond_relu(thresholds, self.start)]
+        return [measured, trained, *([] if one.rehearsal else beyond_relu(thresholds, self.start))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,7 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
 
     Raises:
         ConversionError: naming every site that is none of these, with advice; or if an allowed name does not exist;
-            or if the network holds no neuron at all.
+            or if the network holds no neuron at all, or some of its layers start anew after a rehearsal and others do not.
     """
     everything = sites(graph)
     unknown = set(allow) - {site.name for site in everything}

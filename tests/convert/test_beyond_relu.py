@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 from spikewright.convert import (
     OPI,
     QCFS,
+    SRP,
     Maximum,
     RobustNorm,
     convert,
@@ -164,6 +165,19 @@ def test_qcfs_takes_the_rules_as_extra_ones() -> None:
     conversion = convert(made, QCFS(), extra=(sigmoid_to_expectation, product_to_expectation))
     assert [row.rule.split(" -> ")[1] for row in conversion.replaced] == ["IF", "IF", *["expectation (analog)"] * 2]
     close_after(conversion, 256, 0.02)
+
+
+def test_what_goes_on_from_step_to_step_does_not_go_with_a_rehearsal() -> None:
+    made = prepare(net_of(excited), SRP(v_threshold=2.0)).eval()
+    rules = (sigmoid_to_expectation, product_to_expectation)
+    with pytest.raises(
+        ConversionError, match=r"SRP: rehearses 4 steps, .* but sigmoid \(Expectation\) goes on; expected"
+    ):
+        convert(made, SRP(), extra=rules)
+    assert convert(made, SRP(tau=0), extra=rules).neurons()
+    leaky = net_of(lambda net, h: F.relu(net.layer(h)), nn.LeakyReLU(0.2))
+    with pytest.raises(ConversionError, match=r"layer \(LeakyReLU\): use OPI or RobustNorm"):
+        convert(leaky, SRP(threshold=Maximum()), IMAGES)
 
 
 def test_a_quotient_of_two_activities_stays_refused() -> None:
