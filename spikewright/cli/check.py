@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from ..convert.check import check
@@ -25,11 +26,13 @@ class CheckRun:
             file.py:function.
         recipe: the conversion method.
         data: folder of the data sets; none for SPIKEWRIGHT_DATA or the cache folder.
+        image: shape of one image, e.g. 3,32,32; only a network that decides on shapes needs it.
     """
 
     model: str
     recipe: Recipe = field(default_factory=OPI)
     data: Path | None = None
+    image: tuple[int, ...] = ()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         argv = ["--model", *argv]
     config = parse(CheckRun, argv, REGISTRIES, prog="spikewright check MODEL")
-    result = check(load_network(config.model, config.data).model, config.recipe)
+    example = torch.zeros(1, *config.image) if config.image else None
+    result = check(load_network(config.model, config.data).model, config.recipe, example=example)
     console = Console()
     console.print(result.table().to_rich())
     if result.convertible:

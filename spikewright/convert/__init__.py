@@ -1,10 +1,14 @@
 """An ordinary network becomes a spiking one by graph rewriting."""
 
+from .beyond_relu import product_to_expectation as product_to_expectation
+from .beyond_relu import sigmoid_to_expectation as sigmoid_to_expectation
 from .check import check as check
 from .diagnose import diagnose as diagnose
 from .diagnosis import Diagnosis as Diagnosis
 from .driver import convert as convert
 from .driver import prepare as prepare
+from .max_pools import max_pool_to_average as max_pool_to_average
+from .max_pools import max_pool_to_gate as max_pool_to_gate
 from .recipe import Conversion as Conversion
 from .recipe import Recipe as Recipe
 from .recipes import COS as COS
@@ -13,7 +17,6 @@ from .recipes import QCFS as QCFS
 from .recipes import SRP as SRP
 from .recipes import RobustNorm as RobustNorm
 from .rules import Rule as Rule
-from .rules import max_pool_to_average as max_pool_to_average
 from .start import FittedStart as FittedStart
 from .start import fit_starts as fit_starts
 from .statistics import ErrorOptimal as ErrorOptimal

@@ -10,28 +10,28 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from .linear import NORMS, is_scaling, keeps_first_axis
-from .operations import Site, calls, is_max_pool, is_relu
+from .operations import Site, calls, is_leaky_relu, is_max_pool, is_product, is_relu, is_sigmoid
+
+_PLANNED = "differential coding (DCGS), planned, handles it"
 
 ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
-    (is_max_pool, "use average pooling: prepare(model, recipe) before training, or extra=(max_pool_to_average,)"),
-    (is_relu, "train it with prepare(model, recipe) first, or use OPI, which takes thresholds from data"),
     (
-        calls(
-            modules=(nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU),
-            functions=(F.leaky_relu, F.prelu, F.elu, F.selu, F.celu),
-        ),
-        "negative outputs need signed neurons; train with ReLU or QCFS instead",
+        is_max_pool,
+        "use average pooling: prepare(model, recipe) before training, or keep it with extra=(max_pool_to_gate,)",
     ),
+    (is_relu, "train it with prepare(model, recipe) first, or use OPI, which takes thresholds from data"),
+    (is_leaky_relu, "use OPI or RobustNorm, whose signed neurons count below 0, or train with ReLU or QCFS instead"),
+    (is_sigmoid, "use OPI or RobustNorm, or extra=(sigmoid_to_expectation,), which computes it as analog work"),
     (
         calls(
-            modules=(nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Softplus, nn.Mish),
+            modules=(nn.GELU, nn.SiLU, nn.Hardswish, nn.Tanh, nn.Softplus, nn.Mish, nn.ELU, nn.SELU, nn.CELU),
             functions=(
-                *(F.gelu, F.silu, F.hardswish, F.sigmoid, torch.sigmoid, F.hardsigmoid, torch.tanh, F.tanh, F.mish),
-                F.softplus,
+                *(F.gelu, F.silu, F.hardswish, torch.tanh, F.tanh, F.mish, F.softplus, F.elu, F.selu, F.celu),
+                F.logsigmoid,
             ),
-            methods=("sigmoid", "tanh"),
+            methods=("tanh",),
         ),
-        "no count of spikes has this shape; train with ReLU or QCFS instead",
+        f"it is not a count of spikes; train with ReLU or QCFS instead; {_PLANNED}",
     ),
     (
         calls(
@@ -39,16 +39,22 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
             functions=(F.softmax, torch.softmax, F.log_softmax, torch.log_softmax, F.layer_norm, F.group_norm),
             methods=("softmax", "log_softmax"),
         ),
-        "its scale depends on the input; use batch norm, and take a final softmax off (argmax is the same)",
+        "it is not a count of spikes, as its scale depends on the input; use batch norm, and take a final softmax off "
+        f"(argmax is the same); {_PLANNED}",
     ),
     (calls(modules=NORMS), "it has no running statistics; train with track_running_stats=True"),
+    (
+        is_product,
+        "a product of two activities is not linear; keep one factor constant, or use OPI or RobustNorm, or "
+        "extra=(product_to_expectation,), which computes it as analog work",
+    ),
     (is_scaling, "a product or quotient of two activities is not linear; keep one factor constant"),
     (
         calls(
             functions=(torch.matmul, torch.bmm, operator.matmul, F.scaled_dot_product_attention),
             methods=("matmul", "bmm"),
         ),
-        "a matrix product of two activities is not linear",
+        f"a matrix product of two activities is not linear, and its output is not a count of spikes; {_PLANNED}",
     ),
     (
         calls(functions=(F.linear, F.conv1d, F.conv2d, F.conv3d)),

@@ -29,7 +29,7 @@ class Checked:
         kind: class of the module, or name of the function.
         verdict: "stays", "becomes ..." or "not handled".
         advice: what to do if it is not handled; else empty.
-        spikes: whether it is or becomes a temporal layer.
+        spikes: whether it is or becomes a layer of neurons.
     """
 
     site: str
@@ -64,7 +64,12 @@ class Check:
 
 
 def check(
-    model: nn.Module, recipe: Recipe, *, extra: Sequence[Rule] = (), leaves: Sequence[type[nn.Module]] = ()
+    model: nn.Module,
+    recipe: Recipe,
+    *,
+    extra: Sequence[Rule] = (),
+    leaves: Sequence[type[nn.Module]] = (),
+    example: Tensor | None = None,
 ) -> Check:
     """List every operation of a network, whether it converts, and what to do if not. Nothing is converted.
 
@@ -76,12 +81,13 @@ def check(
         recipe: the conversion method.
         extra: rules tried before the recipe's own.
         leaves: classes of modules to keep whole.
+        example: images [N, ...] that settle decisions on shapes, for a network that cannot be traced without.
 
     Raises:
         ConversionError: if the network cannot be traced.
     """
     check_arguments(model, recipe, leaves, "check")
-    graph = trace_for_inference(model, leaves)
+    graph = trace_for_inference(model, leaves, lambda: example)
     rules, before = (*extra, *recipe.rules(_AnyThreshold())), recipe.prepare()
     return Check(type(recipe).__name__, tuple(_checked(site, rules, before) for site in sites(graph)))
 
@@ -98,7 +104,7 @@ def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Check
     prior = None if rule is not None else rule_for(site, before)
     chosen = rule or prior
     if chosen is None and is_linear(site):
-        return Checked(site.name, site.kind, "stays", "", spikes=isinstance(site.module, Temporal))
+        return Checked(site.name, site.kind, "stays", "", spikes=_fires(site.module))
     if chosen is None:
         return Checked(site.name, site.kind, "not handled", advice(site))
     try:
@@ -108,4 +114,8 @@ def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Check
         return Checked(site.name, site.kind, "not handled", str(error))
     when = " with prepare(), to be trained" if prior is not None else ""
     verdict = f"becomes {chosen.name.split('-> ')[-1]}{when}"
-    return Checked(site.name, site.kind, verdict, "", spikes=isinstance(made, (Temporal, *LEAVES)))
+    return Checked(site.name, site.kind, verdict, "", spikes=_fires(made) or isinstance(made, LEAVES))
+
+
+def _fires(module: nn.Module | None) -> bool:
+    return isinstance(module, Temporal) and module.fires

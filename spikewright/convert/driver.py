@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from .layers.qcfs import QCFSActivation
 from .recipe import Conversion, Recipe
 from .rules import Rule, audit, rewrite, sites
 from .start import set_start
-from .statistics import measure
+from .statistics import images, measure
 
 LEAVES = (QCFSActivation,)
 
@@ -39,18 +40,49 @@ def check_arguments(model: object, recipe: object, leaves: object, who: str) -> 
     check_leaves(leaves, f"{who}.leaves")
 
 
-def trace_for_inference(model: nn.Module, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
+class _Calibration:
+    """Calibration data whose first batch can be looked at, also where the data can be gone through only once."""
+
+    def __init__(self, batches: Any) -> None:
+        self.batches = batches
+
+    def first(self) -> Tensor | None:
+        """The images of the first batch, if there is one."""
+        head = self.batches
+        if isinstance(head, Iterator):
+            head = list(islice(head, 1))
+            self.batches = chain(head, self.batches)
+        return None if head is None else next(iter(images(head)), None)
+
+
+def traced(model: nn.Module, leaves: Sequence[type[nn.Module]], example: Callable[[], Tensor | None]) -> fx.GraphModule:
+    """The graph of a network; the example is asked for, and decides on shapes, only where tracing fails without."""
+    try:
+        return trace(model, leaves=(*LEAVES, *leaves))
+    except ConversionError:
+        batch = example()
+        if batch is None:
+            raise
+        return trace(model, leaves=(*LEAVES, *leaves), example=batch)
+
+
+def trace_for_inference(
+    model: nn.Module, leaves: Sequence[type[nn.Module]] = (), example: Callable[[], Tensor | None] = lambda: None
+) -> fx.GraphModule:
     """The graph of a network as it is in `eval()`; the network itself stays as it is."""
-    return trace(copied(model).eval(), leaves=(*LEAVES, *leaves))
+    return traced(copied(model).eval(), leaves, example)
 
 
-def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
+def prepare(
+    model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module]] = (), example: Tensor | None = None
+) -> fx.GraphModule:
     """The network as a method wants it trained, e.g. every ReLU a QCFS activation; the model itself stays as it is.
 
     Args:
         model: an ordinary network.
         recipe: the conversion method.
         leaves: classes of modules to keep whole.
+        example: images [N, ...] that settle decisions on shapes, for a network that cannot be traced without.
 
     Returns:
         A new network with the model's weights under the same names, ready to train.
@@ -59,7 +91,7 @@ def prepare(model: nn.Module, recipe: Recipe, *, leaves: Sequence[type[nn.Module
         ConversionError: if the network cannot be traced, or the method replaces nothing in it.
     """
     check_arguments(model, recipe, leaves, "prepare")
-    graph = trace(model, leaves=(*LEAVES, *leaves))
+    graph = traced(model, leaves, lambda: example)
     like = next(graph.parameters(), torch.empty(()))
     rules = recipe.prepare()
     replaced = rewrite(graph, rules)
@@ -83,6 +115,7 @@ def convert(
     extra: Sequence[Rule] = (),
     allow: Collection[str] = (),
     leaves: Sequence[type[nn.Module]] = (),
+    example: Tensor | None = None,
 ) -> Conversion:
     """Turn a trained network into a spiking one; the network itself stays as it is.
 
@@ -97,6 +130,8 @@ def convert(
         extra: rules tried before the recipe's own.
         allow: names of sites to leave as they are, though they are not linear or a rule would replace them.
         leaves: classes of modules to keep whole.
+        example: images [N, ...] that settle decisions on shapes, for a network that cannot be traced without; by
+            default the first batch of the calibration.
 
     Raises:
         ArgumentError: for an argument of the wrong kind, e.g. the class of a recipe.
@@ -120,10 +155,11 @@ def convert(
     if not isinstance(extra, Sequence):
         raise ArgumentError(sentence("convert.extra", named(extra), "a tuple of rules, e.g. (max_pool_to_average,)"))
     name = type(recipe).__name__
-    source = trace_for_inference(model, leaves)
+    data = _Calibration(calibration)
+    source = trace_for_inference(model, leaves, data.first if example is None else lambda: example)
     fold_batch_norm(source)
     wanted = [
-        (site, where.statistic)
+        (site, where)
         for site in sites(source)
         for where in recipe.statistics()
         if site.depends_on_input and site.name not in allow and where.matches(site)
@@ -134,7 +170,7 @@ def convert(
                 f"{name}: sets thresholds from data at {len(wanted)} sites, but got no calibration data; expected "
                 "training images, convert(model, recipe, images), or thresholds=... of an earlier conversion."
             )
-        thresholds = measure(source, wanted, calibration) if wanted else {}
+        thresholds = measure(source, wanted, data.batches) if wanted else {}
     missing = [site.name for site, _ in wanted if site.name not in thresholds]
     if missing:
         raise ConversionError(

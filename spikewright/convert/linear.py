@@ -49,7 +49,8 @@ _permutes = calls(functions=(torch.permute,), methods=("permute",))
 _resizes = calls(functions=(torch.squeeze, torch.unsqueeze), methods=("squeeze", "unsqueeze"))
 
 is_scaling = calls(
-    functions=(torch.mul, torch.div, torch.true_divide, operator.mul, operator.truediv), methods=("mul", "div")
+    functions=(torch.mul, torch.multiply, torch.div, torch.true_divide, operator.mul, operator.truediv),
+    methods=("mul", "multiply", "div"),
 )
 
 
@@ -61,16 +62,16 @@ def is_linear(site: Site) -> bool:
     if not site.depends_on_input or isinstance(site.module, Temporal):
         return True
     if is_scaling(site):
-        return site.inputs_from_activity() == 1 and not _divides_by_activity(site.node)
+        return len(site.activities()) == 1 and not _divides_by_activity(site.node)
     if isinstance(site.module, NORMS) and site.module.running_mean is None:
         return False
-    if _weighted(site) and site.inputs_from_activity() > 1:
+    if _weighted(site) and len(site.activities()) > 1:
         return False
     return _linear(site) and keeps_first_axis(site) and not _rounds(site.node)
 
 
 def _divides_by_activity(node: fx.Node) -> bool:
-    if node.target in (torch.mul, operator.mul, "mul"):
+    if node.target in (torch.mul, torch.multiply, operator.mul, "mul", "multiply"):
         return False
     divisor = _argument(node, 1, "other")
     by_activity = isinstance(divisor, fx.Node) and depends_on_input(divisor)

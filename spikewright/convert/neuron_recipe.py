@@ -11,16 +11,21 @@ from torch import Tensor
 
 from ..core.errors import ArgumentError, sentence
 from ..core.neuron import Neuron
+from .beyond_relu import beyond_relu, leaky_relu_statistics
 from .layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
+from .max_pools import max_pool_to_average
 from .operations import Site, is_qcfs, is_relu
 from .recipe import Recipe
-from .rules import Rule, max_pool_to_average
+from .rules import Rule
 from .statistics import At, Statistic, at, check_statistic
 
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronRecipe(Recipe):
     """A method that puts one neuron in the place of every ReLU and of every QCFS activation.
+
+    With measured thresholds it also takes leaky ReLUs, max pools, sigmoids and products, see `beyond_relu`, unless it
+    rehearses: what is put there goes on from step to step.
 
     Args:
         threshold: statistic of a ReLU's output that becomes its threshold; None for a method that takes trained
@@ -44,13 +49,16 @@ class NeuronRecipe(Recipe):
         """The neuron with a threshold, broadcastable to [N, *F], which is also what one of its spikes delivers."""
 
     def statistics(self) -> tuple[At, ...]:
-        return () if self.threshold is None else at(is_relu, self.threshold)
+        return () if self.threshold is None else (*at(is_relu, self.threshold), *leaky_relu_statistics(self.threshold))
 
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
-        name = type(self.neuron(_ONE)).__name__
+        one = self.neuron(_ONE)
+        name = type(one).__name__
         trained = Rule(f"QCFS -> {name}", is_qcfs, lambda site: self.neuron(trained_threshold(site)))
         measured = Rule(f"ReLU -> {name}", is_relu, lambda site: self.neuron(thresholds[site.name]))
-        return [trained] if self.threshold is None else [measured, trained]
+        if self.threshold is None:
+            return [trained]
+        return [measured, trained, *([] if one.rehearsal else beyond_relu(thresholds, self.start))]
 
 
 @dataclass(frozen=True, kw_only=True)

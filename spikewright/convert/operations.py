@@ -1,7 +1,8 @@
-"""Sites: every operation of a traced network, its name, and whether it is a ReLU, a QCFS activation or a max pool."""
+"""Sites: every operation of a traced network, its name, and what kind of activation or pool it is."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
+from ..core.inplace import reads_shape
 from ..core.trace import module_of, path_of
 from .layers.qcfs import QCFSActivation
 
@@ -48,11 +50,15 @@ class Site:
         """Whether its value changes with the image; shapes, weights and constants do not."""
         return depends_on_input(self.node)
 
-    def inputs_from_activity(self) -> int:
-        """How many arguments depend on the image (the others are weights and constants); x * x has two."""
+    def first_input(self) -> list[fx.Node]:
+        """The node of the first argument."""
+        return self.node.all_input_nodes[:1]
+
+    def activities(self) -> list[fx.Node]:
+        """The arguments that depend on the image (the others are weights and constants); x * x has two."""
         found: list[fx.Node] = []
         fx.map_arg((self.node.args, self.node.kwargs), found.append)  # pyright: ignore[reportArgumentType]
-        return sum(depends_on_input(node) for node in found)
+        return [node for node in found if depends_on_input(node)]
 
 
 def depends_on_input(node: fx.Node) -> bool:
@@ -62,16 +68,10 @@ def depends_on_input(node: fx.Node) -> bool:
         current = todo.pop()
         if current.op == "placeholder":
             return True
-        if current not in seen and not _is_shape(current):
+        if current not in seen and not reads_shape(current):
             seen.add(current)
             todo.extend(current.all_input_nodes)
     return False
-
-
-def _is_shape(node: fx.Node) -> bool:
-    if node.op == "call_function" and node.target is getattr:
-        return node.args[1] in ("shape", "ndim", "dtype", "device")
-    return node.op == "call_method" and node.target in ("size", "dim")
 
 
 def _names(graph: fx.GraphModule) -> dict[fx.Node, str]:
@@ -117,10 +117,30 @@ def is_relu(site: Site) -> bool:
 
 is_qcfs = calls(modules=(QCFSActivation,))
 
+is_leaky_relu = calls(
+    modules=(nn.LeakyReLU, nn.PReLU), functions=(F.leaky_relu, F.prelu, torch.prelu), methods=("prelu",)
+)
+
 is_max_pool = calls(
-    modules=(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d),
+    modules=(
+        *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
+        *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+    ),
     functions=(
-        *(F.max_pool1d, F.max_pool2d, F.max_pool3d, F.adaptive_max_pool1d, F.adaptive_max_pool2d),
-        *(torch.max_pool1d, torch.max_pool2d, torch.max_pool3d),
+        *(F.max_pool1d, F.max_pool2d, F.max_pool3d, torch.max_pool1d, torch.max_pool2d, torch.max_pool3d),
+        *(F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d),
     ),
 )
+
+is_sigmoid = calls(
+    modules=(nn.Sigmoid, nn.Hardsigmoid),
+    functions=(F.sigmoid, torch.sigmoid, F.hardsigmoid),
+    methods=("sigmoid",),
+)
+
+_product = calls(functions=(torch.mul, torch.multiply, operator.mul), methods=("mul", "multiply"))
+
+
+def is_product(site: Site) -> bool:
+    """A product of two activities, each of which changes with the image; x * x too."""
+    return _product(site) and len(site.activities()) == 2

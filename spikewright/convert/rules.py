@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import fx, nn
-from torch.nn import functional as F  # noqa: N812
 
 from ..core.errors import ConversionError
 from ..core.temporal import Temporal
-from ..core.trace import free_path, module_of, replace_call
+from ..core.trace import free_path, module_of, path_of, replace_call
 from .advice import advice
 from .linear import is_linear
-from .operations import Site, is_max_pool
+from .operations import Site
 
 
 @dataclass(frozen=True)
@@ -27,11 +23,13 @@ class Rule:
         name: what the rule does, e.g. "ReLU -> IF"; shown in tables and errors.
         matches: whether the rule is for a site.
         replacement: makes the new module for a site.
+        inputs: the nodes that the new module is called with; by default the site's first.
     """
 
     name: str
     matches: Callable[[Site], bool]
     replacement: Callable[[Site], nn.Module]
+    inputs: Callable[[Site], Sequence[fx.Node]] = Site.first_input
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,16 @@ def rewrite(graph: fx.GraphModule, rules: Sequence[Rule], *, skip: Collection[st
     for site in sites(graph):
         rule = None if site.name in skip else rule_for(site, rules)
         if rule is not None:
-            plan.append((site.node, site.name, site.kind, rule, rule.replacement(site)))
-    replaced = {node for node, *_ in plan}
+            plan.append((site, site.name, site.kind, rule, rule.replacement(site)))
+    replaced = {site.node for site, *_ in plan}
     for path in {str(node.target) for node in replaced if node.op == "call_module"}:
         if all(node in replaced for node in graph.graph.nodes if node.op == "call_module" and node.target == path):
             graph.delete_submodule(path)
     done = []
-    for node, name, kind, rule, module in plan:
+    for site, name, kind, rule, module in plan:
         path = free_path(graph, name)
         module.train(graph.training)
-        replace_call(graph, node, path, module)
+        replace_call(graph, site.node, path, module, rule.inputs(site))
         done.append(Replaced(name, kind, rule.name, path))
     graph.delete_all_unused_submodules()
     graph.graph.lint()
@@ -106,7 +104,7 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
 
     Raises:
         ConversionError: naming every site that is none of these, with advice; or if an allowed name does not exist;
-            or if the network holds no neuron at all.
+            or if the network holds no neuron, or some of its layers start anew after a rehearsal and others do not.
     """
     everything = sites(graph)
     unknown = set(allow) - {site.name for site in everything}
@@ -122,60 +120,17 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
             f"{recipe}: no rule handles {len(left)} operation{'s' * (len(left) > 1)}:\n" + "\n".join(lines) + "\n"
             "Change the network, add a rule with extra=(...), or list a name in allow=(...) to leave it as it is."
         )
-    if not any(isinstance(module_of(graph, node), Temporal) for node in graph.graph.nodes):
+    modules = [(node, module_of(graph, node)) for node in graph.graph.nodes]
+    layers = [(path_of(node), layer) for node, layer in modules if isinstance(layer, Temporal)]
+    if not any(layer.fires for _, layer in layers):
         raise ConversionError(
             f"{recipe}: found no activation to turn into a neuron; expected at least one ReLU or QCFS activation. "
             "A network without activations is linear and needs no spikes."
         )
-
-
-def _average_for(site: Site) -> nn.Module:
-    geometry = _geometry(site)
-    if geometry is None:
+    longest = max(layer.rehearsal for _, layer in layers)
+    behind = next((f"{path} ({type(layer).__name__})" for path, layer in layers if layer.rehearsal < longest), None)
+    if behind is not None:
         raise ConversionError(
-            f"{site.name} ({site.kind}): has no average pool of the same geometry; replace it in the network."
+            f"{recipe}: rehearses {longest} steps, after which every layer starts anew, but {behind} goes on; expected "
+            "layers that rehearse alike. Use a method without a rehearsal, or another rule for this layer."
         )
-    kind, arguments = geometry
-    warnings.warn(
-        f"{site.name}: max pool replaced by an average pool of the same geometry. This changes the network: train it "
-        "with the average pool before converting, or expect a large loss of accuracy.",
-        UserWarning,
-        stacklevel=2,
-    )
-    return kind(**arguments)
-
-
-_ADAPTIVE: dict[Any, type[nn.Module]] = {
-    nn.AdaptiveMaxPool1d: nn.AdaptiveAvgPool1d,
-    nn.AdaptiveMaxPool2d: nn.AdaptiveAvgPool2d,
-    F.adaptive_max_pool1d: nn.AdaptiveAvgPool1d,
-    F.adaptive_max_pool2d: nn.AdaptiveAvgPool2d,
-}
-_WINDOWED: dict[Any, type[nn.Module]] = {
-    **{nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d},
-    **{F.max_pool1d: nn.AvgPool1d, F.max_pool2d: nn.AvgPool2d, F.max_pool3d: nn.AvgPool3d},
-    **{torch.max_pool1d: nn.AvgPool1d, torch.max_pool2d: nn.AvgPool2d, torch.max_pool3d: nn.AvgPool3d},
-}
-_WINDOW = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-
-
-def _geometry(site: Site) -> tuple[type[nn.Module], dict[str, Any]] | None:
-    """Class and arguments of the average pool with a max pool's geometry, or None if there is none."""
-    what = site.node.target if site.module is None else type(site.module)
-    names = ("output_size", "return_indices") if what in _ADAPTIVE else _WINDOW
-    if site.module is None:
-        given = dict(zip(names, site.node.args[1:])) | {key: site.node.kwargs.get(key) for key in site.node.kwargs}
-    else:
-        given = {name: getattr(site.module, name) for name in names}
-    if given.get("return_indices") or not set(given) <= {*names, "input"}:
-        return None
-    dilation = given.get("dilation", 1)
-    if any(step != 1 for step in (dilation if isinstance(dilation, tuple | list) else (dilation,))):
-        return None
-    kind = _ADAPTIVE.get(what) or _WINDOWED.get(what)
-    kept = ("output_size", "kernel_size", "stride", "padding", "ceil_mode")
-    return None if kind is None else (kind, {name: given[name] for name in kept if name in given})
-
-
-max_pool_to_average = Rule("max pool -> average pool", is_max_pool, _average_for)
-"""Average pools for max pools, with a loud warning at each: for networks that are trained afterwards."""

@@ -12,6 +12,7 @@ from .reset import none as none
 from .reset import subtract as subtract
 from .reset import to_zero as to_zero
 from .spiking import Spiking as Spiking
+from .stateful import Stateful as Stateful
 from .surrogate import ATan as ATan
 from .surrogate import Gaussian as Gaussian
 from .surrogate import LeakyRectangle as LeakyRectangle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -14,7 +14,7 @@ from .types import State
 
 
 class Carry:
-    """The state that one neuron keeps between calls while it is carried."""
+    """The state that one layer keeps between calls while it is carried."""
 
     def __init__(self) -> None:
         self.state: State | None = None
@@ -24,12 +24,12 @@ class Carry:
         self.state = type(state)(*(part.detach() for part in state))
 
 
-def check_state(state: State, x: Tensor, who: str) -> None:
-    """Raise ShapeError unless every part of a carried state fits an input x [N, *F] in shape and dtype.
+def check_state(state: State, like: Iterable[Tensor], who: str) -> None:
+    """Raise ShapeError unless each part of a carried state fits, in shape and dtype, the tensor that it goes with.
 
     A part without axes counts steps, and one of bools marks neurons; both fit any dtype.
     """
-    for part in state:
+    for part, x in zip(state, like):
         if part.dim() and part.shape != x.shape:
             raise ShapeError(
                 f"{who}: carries a state of shape {list(part.shape)}, but the next input has {list(x.shape)}. "
@@ -49,10 +49,10 @@ def carry_state(model: nn.Module) -> Iterator[dict[str, Carry]]:
     Gradients stop at the borders between calls. Blocks may be nested: the inner one starts fresh.
 
     Args:
-        model: any module; all neurons in it are carried.
+        model: any module; all neurons and other layers with a state in it are carried.
 
     Yields:
-        Neuron name -> its `Carry`, whose `.state` can be read, saved, or set.
+        Name of the layer -> its `Carry`, whose `.state` can be read, saved, or set.
 
     Example:
         >>> import torch
@@ -64,16 +64,16 @@ def carry_state(model: nn.Module) -> Iterator[dict[str, Carry]]:
         >>> first.item(), second.item()
         (0.0, 1.0)
     """
-    from .neuron import Neuron  # the neuron imports Carry from here
+    from .stateful import Stateful  # it imports Carry from here
 
     check_module(model, "carry_state.model")
-    neurons = {name: module for name, module in model.named_modules() if isinstance(module, Neuron)}
-    before = {name: neuron.carry for name, neuron in neurons.items()}
-    carried = {name: Carry() for name in neurons}
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, Stateful)}
+    before = {name: layer.carry for name, layer in layers.items()}
+    carried = {name: Carry() for name in layers}
     try:
-        for name, neuron in neurons.items():
-            neuron.carry = carried[name]
+        for name, layer in layers.items():
+            layer.carry = carried[name]
         yield carried
     finally:
-        for name, neuron in neurons.items():
-            neuron.carry = before[name]
+        for name, layer in layers.items():
+            layer.carry = before[name]

@@ -94,12 +94,17 @@ def _writes(root: nn.Module, node: fx.Node) -> bool:
     return by_name or node.target in _IN_PLACE_OPERATORS or bool(node.kwargs.get("inplace")) or "out" in node.kwargs
 
 
+def reads_shape(node: fx.Node) -> bool:
+    """Whether a node reads what a tensor is like, its shape, dtype or device, and not its values."""
+    if node.op == "call_function" and node.target is getattr:
+        return node.args[1] in ("shape", "ndim", "dtype", "device", "is_cuda", "requires_grad")
+    return node.op == "call_method" and node.target in ("size", "dim", "ndimension", "numel", "nelement")
+
+
 def _is_number(node: fx.Node) -> bool:
     """Whether a node is a size or computed from sizes alone: a Python number, which nothing can change in place."""
-    if node.op == "call_method":
-        return node.target in ("size", "dim")
-    if node.target is getattr:
-        return node.args[1] in ("shape", "ndim")
+    if reads_shape(node):
+        return True
     return node.op == "call_function" and bool(node.all_input_nodes) and all(map(_is_number, node.all_input_nodes))
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection
+from itertools import repeat
 from numbers import Real
 
 import torch
 from torch import Tensor
 
 from .arguments import named
-from .carry import Carry, check_state
 from .errors import ArgumentError, sentence
 from .params import hold
 from .reset import subtract
+from .stateful import Stateful
 from .surrogate import ATan
-from .temporal import Temporal, check_sequence, check_window
+from .temporal import check_sequence, check_window
 from .types import ResetFn, SpikeFn, State, Unroll
 from .unroll import bptt
 
 
-class Neuron(Temporal):
+class Neuron(Stateful):
     """Abstract neuron layer. A final class gives `init_state` and `step`; it keeps no state between calls.
 
     Args:
@@ -35,6 +36,9 @@ class Neuron(Temporal):
 
     learnable: tuple[str, ...] = ("amplitude", "v_threshold")
     """The constants that `learn` may name."""
+
+    graded: bool = False
+    """Whether one spike can deliver other shares of the amplitude than whole ones; it then counts as one spike."""
 
     amplitude: Tensor
     unroll: Unroll
@@ -58,7 +62,6 @@ class Neuron(Temporal):
         self.reset = reset
         self.learn = learn
         self.unroll = bptt
-        self.carry: Carry | None = None
         self.hold("amplitude", amplitude)
 
     def hold(self, name: str, value: float | Tensor, *, above: float | None = None) -> None:
@@ -95,20 +98,14 @@ class Neuron(Temporal):
             ShapeError: if xs is no floating-point [T, N, ...], or a carried state has another shape.
         """
         check_sequence(xs, type(self).__name__)
-        state = None if self.carry is None else self.carry.state
-        if state is None:
-            check_window(xs, self.window, type(self).__name__)
-            state = self.first_state(xs)
-        else:
-            check_state(state, xs[0], type(self).__name__)
+        state = self.begin(lambda: self._fresh(xs), repeat(xs[0]))
         state, spikes = self.unroll(self, state, xs)
-        if self.carry is not None:
-            self.carry.keep(state)
+        self.end(state)
         return spikes * self.amplitude.to(xs.dtype)
 
-    def __getstate__(self) -> dict:
-        """What a copy or pickle takes along: no state that is being carried, no call in progress."""
-        return {**super().__getstate__(), "carry": None, "timesteps": None}
+    def _fresh(self, xs: Tensor) -> State:
+        check_window(xs, self.window, type(self).__name__)
+        return self.first_state(xs)
 
     def extra_repr(self) -> str:
         """The constants, as `print(model)` shows them."""

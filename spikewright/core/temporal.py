@@ -29,6 +29,9 @@ class Temporal(nn.Module, ABC):
     it T for the length of one call.
     """
 
+    fires: bool = True
+    """Whether it is a layer of neurons or holds one; False for what only hands on or computes with what it gets."""
+
     rehearsal: int = 0
     """Leading steps after which the layer starts anew; what it gives until then does not count."""
 

@@ -3,59 +3,87 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812
 
 from .arguments import check_module
-from .errors import ConversionError
+from .errors import ConversionError, ShapeError, sentence
+from .example import Answering, Example
 from .inplace import Recorder, without_inplace
 from .temporal import Temporal
 
 
 class _Tracer(fx.Tracer):
-    """Stops at torch.nn layers, temporal layers, and the classes it is told."""
+    """Stops at torch.nn layers, temporal layers, and the classes it is told; notes where it fails."""
 
-    def __init__(self, leaves: tuple[type[nn.Module], ...] = ()) -> None:
+    def __init__(self, leaves: tuple[type[nn.Module], ...] = (), example: Example | None = None) -> None:
         super().__init__()
         self.leaves = leaves
+        self.example = example
+        self.proxy_buffer_attributes = example is not None
+        self.failed: tuple[Exception, str, nn.Module] | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (Temporal, *self.leaves)) or super().is_leaf_module(m, module_qualified_name)
 
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        function, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+        for i, arg in enumerate(args):
+            if isinstance(arg, fx.Proxy) and arg.node.args:  # an argument with a default value, which it keeps
+                args[i] = arg.node.args[0]
+                self.graph.erase_node(arg.node)
+        return function, args
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        if self.example is not None and self.example.running:
+            return forward(*args, **kwargs)
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception as error:  # whatever user code raises when it meets a symbolic value
+            if self.failed is None or self.failed[0] is not error:
+                self.failed = (error, self.path_of_module(m), m)
+            raise
+
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        return Recorder(node, self)
+        return Recorder(node, self) if self.example is None else Answering(node, self)
 
 
-def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.GraphModule:
+def trace(
+    module: nn.Module, *, leaves: Sequence[type[nn.Module]] = (), example: Tensor | None = None
+) -> fx.GraphModule:
     """Trace a copy of a module into a graph; the module itself stays as it is.
 
     Functional dropout becomes a module, so that the graph follows `train()` and `eval()` like the original; in-place
     operations become ordinary ones.
 
+    With an example, decisions that depend on shapes alone (`if x.shape[2] > 7`, `for i in range(x.size(1))`,
+    `len(x.shape)`) are taken as the example has it, for every batch size above 1, and are part of the graph from then
+    on. Sizes that go into `view` or `reshape` stay sizes, as the batch is multiplied by time at run time.
+
     Args:
-        module: the network; one tensor in, one tensor out.
+        module: the network; one tensor in, one tensor out; further arguments keep their default values.
         leaves: classes to keep whole, as one node each.
+        example: images [N, ...], of which the first is run along.
 
     Returns:
         A graph module with the same parameters' names and, for `module.training` as it is, the same function.
 
     Raises:
         ConversionError: if the forward pass branches on data, or takes or returns something else than one tensor.
+        ShapeError: if the example is no floating-point batch.
     """
     check_module(module, "trace.module")
     source = copied(module)
+    tracer = _Tracer(tuple(leaves), None if example is None else _example(source, example))
     try:
-        graph = _Tracer(tuple(leaves)).trace(source)
-    except Exception as error:  # whatever user code raises when it meets a symbolic value
-        raise ConversionError(
-            f"{type(module).__name__}: cannot be traced into a graph ({type(error).__name__}: {error}). "
-            "The forward pass must not branch on values or shapes of tensors, nor turn them into Python numbers. "
-            "Rewrite that part with tensor operations, or keep its module whole with leaves=(ThatClass,)."
-        ) from error
+        graph = tracer.trace(source)
+    except Exception as error:
+        raise _untraceable(module, tracer, error) from error
     _check_signature(type(module).__name__, graph)
     without_inplace(source, graph)
     graph_module = fx.GraphModule(source, graph, type(module).__name__)
@@ -63,6 +91,37 @@ def trace(module: nn.Module, *, leaves: Sequence[type[nn.Module]] = ()) -> fx.Gr
     _dropout_as_module(graph_module)
     graph_module.train(module.training)
     return graph_module
+
+
+def _example(source: nn.Module, batch: Tensor) -> Example:
+    if not isinstance(batch, Tensor) or not batch.is_floating_point() or batch.dim() < 2 or not len(batch):
+        met = f"{list(batch.shape)} in {batch.dtype}" if isinstance(batch, Tensor) else type(batch).__name__
+        raise ShapeError(sentence("trace.example", met, "a floating-point batch [N, ...], N >= 1"))
+    return Example(source, copied(source), batch)
+
+
+def _untraceable(module: nn.Module, tracer: _Tracer, error: Exception) -> ConversionError:
+    """What stopped the trace, in which submodule, and what to do; `leaves` only where there is a class to name."""
+    name = kind = type(module).__name__
+    where, whole = "its own forward pass", ""
+    if tracer.failed is not None and tracer.failed[0] is error:
+        _, path, part = tracer.failed
+        kind = type(part).__name__
+        where = f"{path} ({kind})"
+        whole = f", or keep the module whole with leaves=({kind},) and a rule or allow=(...) for it"
+    if isinstance(error, AttributeError | NameError | ImportError | KeyError):
+        todo = f"Does {kind} run by itself?"
+        return ConversionError(f"{name}: cannot be traced into a graph: {where} fails ({_said(error)}). {todo}")
+    shapes = "" if tracer.example else "If it decides on shapes alone, give an example batch, example=images. "
+    return ConversionError(
+        f"{name}: cannot be traced into a graph: {where} fails ({_said(error)}). {shapes}Decisions must not depend on "
+        f"values of tensors, nor turn them into Python numbers: rewrite that part with tensor operations{whole}."
+    )
+
+
+def _said(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return text if isinstance(error, ConversionError) else f"{type(error).__name__}: {text}"
 
 
 def copied(module: nn.Module) -> nn.Module:
@@ -81,7 +140,7 @@ def copied(module: nn.Module) -> nn.Module:
 
 
 def _check_signature(name: str, graph: fx.Graph) -> None:
-    inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1 or str(inputs[0].target).startswith("*"):
         raise ConversionError(
             f"{name}: takes {len(inputs)} tensors ({', '.join(str(n.target) for n in inputs)}); expected one, "
@@ -110,13 +169,34 @@ def _dropout_as_module(graph_module: fx.GraphModule) -> None:
     for node in list(graph_module.graph.nodes):
         if node.op == "call_function" and node.target in _DROPOUTS:
             p = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
-            replace_call(graph_module, node, free_path(graph_module, node.name), _DROPOUTS[node.target](p))
+            replace_call(
+                graph_module,
+                node,
+                free_path(graph_module, node.name),
+                _DROPOUTS[node.target](p),
+                node.all_input_nodes[:1],
+            )
     graph_module.recompile()
 
 
 def module_of(graph_module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     """The module that a node calls, or None if it calls a function or method."""
     return graph_module.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def attribute_of(graph_module: fx.GraphModule, value: Any) -> Any:
+    """A parameter, buffer or constant that an argument of a node refers to; a plain value is itself.
+
+    Raises:
+        ConversionError: if it is computed.
+    """
+    if not isinstance(value, fx.Node):
+        return value
+    if value.op != "get_attr":
+        raise ConversionError(
+            f"{value.name}: is computed at every call; expected a parameter, a buffer or a number. Store it in one."
+        )
+    return operator.attrgetter(str(value.target))(graph_module)
 
 
 def path_of(node: fx.Node) -> str:
@@ -145,11 +225,13 @@ def _exists(module: nn.Module, path: str) -> bool:
     return not rest or not isinstance(part, nn.Module) or _exists(part, rest)
 
 
-def replace_call(graph_module: fx.GraphModule, node: fx.Node, path: str, module: nn.Module) -> fx.Node:
-    """Let a new module at `path` do a node's work on the node's first argument; returns the new node."""
+def replace_call(
+    graph_module: fx.GraphModule, node: fx.Node, path: str, module: nn.Module, inputs: Sequence[fx.Node]
+) -> fx.Node:
+    """Let a new module at `path` do a node's work on these inputs; returns the new node."""
     graph_module.add_submodule(path, module)
     with graph_module.graph.inserting_after(node):
-        new = graph_module.graph.call_module(path, (node.all_input_nodes[0],))
+        new = graph_module.graph.call_module(path, tuple(inputs))
     new.meta = dict(node.meta)
     node.replace_all_uses_with(new)
     graph_module.graph.erase_node(node)

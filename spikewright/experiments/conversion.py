@@ -130,6 +130,7 @@ def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
     about = {
         "dataset": config.dataset,
+        "image": list(images[0][0].shape),
         "accuracy": judgement.over_time.accuracy[-1],
         "timesteps": config.judging.timesteps,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..convert.driver import convert, prepare
@@ -245,7 +246,9 @@ def load_conversion(reference: str | Path) -> tuple[Loaded, Conversion]:
     else:
         loaded = load_network(str(path))
     thresholds, starts = (_by_site(tensors, kind) for kind in ("threshold", "start"))
-    return loaded, convert(loaded.model, recipe, thresholds=thresholds, starts=starts)
+    image = description.get("conversion", {}).get("image")
+    example = torch.zeros(1, *image) if image else None
+    return loaded, convert(loaded.model, recipe, thresholds=thresholds, starts=starts, example=example)
 
 
 def _by_site(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:

@@ -9,5 +9,6 @@ from .li import LI as LI
 from .lif import LIF as LIF
 from .plif import PLIF as PLIF
 from .signed_if import SignedIF as SignedIF
+from .signed_memory_if import SignedMemoryIF as SignedMemoryIF
 
 NEURONS = collect(globals(), Neuron)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from ..core.temporal import fold, unfold
 from .geometry import on_each_axis
 from .wire import Call, Cost, Result, Wire, exchange, parts
 
@@ -56,6 +57,22 @@ def adaptive_maximum(call: Call) -> Result:
     shape = call.out.shape[2:]
     pool = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}[len(shape)]
     return _chosen(call, lambda x: pool(x, shape, return_indices=True))
+
+
+def handed_on(call: Call, timesteps: int) -> Result:
+    """A gate: the chosen input brings its spikes along; one addition for each that arrives, or each analog value."""
+    wire, gate = call.wires[0], call.module
+    if wire.counts is None or gate is None:
+        return Result(cost=Cost(additions=call.elements(wire.value)))
+    places = fold(gate.chosen(unfold(wire.value, timesteps)))  # pyright: ignore[reportCallIssue]
+    counts = wire.counts.flatten(2).gather(2, places.flatten(2)).view_as(places)
+    return Result(counts, Cost(additions=call.per_row(wire.counts)))
+
+
+def computed_over_time(call: Call) -> Result:
+    """A function of means over time: one multiply-accumulate for each input's mean, two for each output."""
+    inputs = sum(call.elements(wire.value) for wire in call.wires)
+    return Result(cost=Cost(macs=inputs + 2 * call.elements(call.out)))
 
 
 def averaged(call: Call) -> Result:
@@ -178,6 +195,7 @@ MODULES: dict[type[nn.Module], Rule] = {
 FUNCTIONS: dict[Any, Rule] = {
     **dict.fromkeys((F.relu, torch.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh), free),
     **dict.fromkeys((torch.sigmoid, torch.tanh, F.sigmoid, F.tanh, F.softplus, torch.clamp, torch.clip), free),
+    **dict.fromkeys((F.prelu, torch.prelu, F.hardsigmoid, F.hardswish), free),
     **dict.fromkeys((torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.movedim), rearranged),
     **dict.fromkeys((torch.squeeze, torch.unsqueeze, torch.chunk, torch.split, operator.getitem), rearranged),
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate, torch.stack, F.pixel_shuffle), rearranged),
@@ -196,7 +214,7 @@ FUNCTIONS: dict[Any, Rule] = {
     F.interpolate: resized,
 }
 METHODS: dict[str, Rule] = {
-    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "clip"), free),
+    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "clip", "prelu"), free),
     **dict.fromkeys(("flatten", "view", "reshape", "permute", "transpose", "movedim", "squeeze"), rearranged),
     **dict.fromkeys(("unsqueeze", "unflatten", "chunk", "split", "unbind", "narrow"), rearranged),
     **dict.fromkeys(("flip", "expand", "repeat"), rearranged),

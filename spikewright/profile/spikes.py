@@ -22,7 +22,7 @@ from ..core.temporal import unfold
 from ..report.table import Column, Table
 from .batches import FITTING, Batches, on_device_of, sequences
 from .steps import checked_steps
-from .units import emits_spikes, spikes_in
+from .units import emits_spikes, spikes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,8 +224,7 @@ def _counted(model: Spiking, xs: Tensor) -> SpikeCounts:
         name = name.removeprefix("module.")
         calls[name] += 1
         site = name if calls[name] == 1 else f"{name}_{calls[name]}"
-        amplitude: Tensor = module.amplitude  # pyright: ignore[reportAssignmentType]
-        layers.append(_layer(site, spikes_in(unfold(out, xs.shape[0]), amplitude, site)))
+        layers.append(_layer(site, spikes_of(module, unfold(out, xs.shape[0]), site)))
 
     with evaluating(model), observe(model, emits_spikes, see), readable_input("count_spikes", xs, FITTING):
         model(xs)

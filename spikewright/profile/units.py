@@ -24,6 +24,25 @@ def emits_spikes(module: nn.Module) -> bool:
     return isinstance(module, Temporal) and levels is not None and hasattr(module, "amplitude")
 
 
+def hands_on(module: nn.Module) -> bool:
+    """Whether a temporal layer hands on, at every place, one of the values it gets: `chosen(xs)` says which."""
+    return isinstance(module, Temporal) and hasattr(module, "chosen")
+
+
+def spikes_of(neuron: nn.Module, out: Tensor, who: str) -> Tensor:
+    """Number of spikes at each place of a neuron's output; a graded spike counts as one, whatever it delivers.
+
+    Example:
+        >>> from spikewright.neurons import SignedMemoryIF
+        >>> spikes_of(SignedMemoryIF(slope=0.25), torch.tensor([-1.0, 0.0, -0.25]), "neuron")
+        tensor([1., 0., 1.])
+    """
+    if getattr(neuron, "graded", False):
+        return (out != 0).to(torch.promote_types(out.dtype, torch.float32))
+    amplitude: Tensor = neuron.amplitude  # pyright: ignore[reportAssignmentType]
+    return spikes_in(out, amplitude, who)
+
+
 def spikes_in(out: Tensor, amplitude: Tensor, who: str) -> Tensor:
     """Number of spikes at each place of an output: |out / amplitude|.
 

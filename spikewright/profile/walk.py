@@ -15,7 +15,7 @@ from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.temporal import Temporal, fold, told, unfold
 from ..core.trace import module_of, path_of, trace
 from . import passing, synapses
-from .units import emits_spikes, spikes_in
+from .units import emits_spikes, hands_on, spikes_in, spikes_of
 from .wire import Call, Cost, Result, Wire, exchange, parts
 
 MODULES = {**passing.MODULES, **synapses.MODULES}
@@ -113,7 +113,7 @@ class Walk(fx.Interpreter):
         module = module_of(self.module, n)  # pyright: ignore[reportArgumentType]
         call = Call(self._name(n), _operation(n, module), module, args, kwargs, out, run, self.row_count)
         temporal = isinstance(module, Temporal)
-        result = self._temporal(call) if temporal else self._ordinary(n, call)
+        result = self._temporal(call, module) if isinstance(module, Temporal) else self._ordinary(n, call)
         static = all(wire.static for wire in wires)
         spiking = any(wire.counts is not None for wire in wires)
         if result is None or result.cost is not None:
@@ -131,13 +131,16 @@ class Walk(fx.Interpreter):
             return None
         return handler(call)
 
-    def _temporal(self, call: Call) -> Result:
+    def _temporal(self, call: Call, layer: Temporal) -> Result:
+        if hands_on(layer):
+            return passing.handed_on(call, self.timesteps)
+        if not layer.fires:
+            return passing.computed_over_time(call)
         synops = sum(call.per_row(wire.counts) for wire in call.wires if wire.counts is not None)
         cost = Cost(synops=synops, updates=self._updates(call))
-        if call.module is None or not emits_spikes(call.module):
+        if not emits_spikes(layer):
             return Result(None, cost)
-        amplitude: Any = call.module.amplitude
-        return Result(fold(spikes_in(unfold(call.out, self.timesteps), amplitude, call.site)), cost)
+        return Result(fold(spikes_of(layer, unfold(call.out, self.timesteps), call.site)), cost)
 
     def _updates(self, call: Call) -> int | Tensor:
         """Neuron updates of each row; a layer that replays a window does so in these steps, before its first output."""

@@ -133,11 +133,27 @@ def test_check_of_a_network_that_converts(run: Run, own: Path) -> None:
     assert "becomes IF" in ran.out
 
 
+def test_check_of_a_network_that_decides_on_shapes(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "deciding.py"
+    path.write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x[..., 1:] if x.shape[-1] % 2 else x)\n"
+        "def net():\n"
+        "    return Net(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(84, 2))\n"
+    )
+    ran = run("check", f"{path}:net")
+    assert ran.status == 2
+    assert "Net: cannot be traced into a graph" in ran.err
+    assert run("check", f"{path}:net", "--image", "1,9,9").status == 0
+
+
 def test_check_of_networks_that_do_not_convert(run: Run, own: Path) -> None:
     ran = run("check", f"{own}:smooth", "--recipe", "qcfs")
     assert (ran.status, ran.err) == (1, "")
     assert ran.out.splitlines()[-1] == f"{own}:smooth does not convert with QCFS: 1 operation is not handled."
-    assert "no count of spikes has this" in " ".join(ran.out.split())
+    assert "it is not a count of spikes" in " ".join(ran.out.split())
     ran = run("check", "--model", f"{own}:straight")
     assert ran.status == 1
     assert ran.out.splitlines()[-1] == f"{own}:straight does not convert with OPI: nothing becomes a neuron."

@@ -42,6 +42,9 @@ NETS = {
     "functional max pool": lambda: Run(lambda net, h: F.interpolate(F.max_pool2d(net.act(h), 2), scale_factor=2)),
     "gelu": lambda: seq(nn.ReLU(), nn.GELU()),
     "leaky": lambda: seq(nn.LeakyReLU()),
+    "sigmoid alone": lambda: seq(nn.Sigmoid()),
+    "sigmoid and relu": lambda: seq(nn.ReLU(), nn.Sigmoid()),
+    "sizes": lambda: Run(lambda net, h: net.act(h) if h.shape[2] == 8 else h),
     "softmax": lambda: nn.Sequential(seq(nn.ReLU()), nn.Softmax(1)),
     "product": lambda: Run(lambda net, h: net.act(h) * h),
     "mean over the batch": lambda: Run(lambda net, h: net.act(h) - h.mean(0)),
@@ -67,7 +70,7 @@ def net_of(name: str) -> nn.Module:
 def converts(net: nn.Module, recipe: Recipe) -> bool:
     try:
         with warnings.catch_warnings(action="ignore"):
-            ready = prepare(net, recipe) if recipe.prepare() else net
+            ready = prepare(net, recipe, example=X[:2]) if recipe.prepare() else net
             convert(ready, recipe, X)
     except SpikewrightError:
         return False
@@ -76,7 +79,7 @@ def converts(net: nn.Module, recipe: Recipe) -> bool:
 
 def convertible(net: nn.Module, recipe: Recipe) -> bool:
     try:
-        return check(net, recipe).convertible
+        return check(net, recipe, example=X[:2]).convertible
     except SpikewrightError:
         return False
 
@@ -94,7 +97,12 @@ def test_both_answers_occur() -> None:
     answers = {name: convertible(net_of(name), QCFS()) for name in NETS}
     assert [name for name, answer in answers.items() if answer] == [
         *("relu", "functional", "batch norm and dropout", "used twice", "residual", "max pool", "functional max pool"),
-        "own neuron",
+        *("sizes", "own neuron"),
+    ]
+    answers = {name: convertible(net_of(name), OPI()) for name in NETS}
+    assert [name for name, answer in answers.items() if not answer] == [
+        *("max pool without activation", "gelu", "sigmoid alone", "softmax", "mean over the batch", "no activation"),
+        *("weights alone", "branch"),
     ]
 
 
@@ -113,7 +121,7 @@ def test_verdicts() -> None:
         ("6", "Linear", "stays"),
     ]
     assert [row.site for row in found.unhandled] == ["5"]
-    assert found.unhandled[0].advice == "no count of spikes has this shape; train with ReLU or QCFS instead"
+    assert found.unhandled[0].advice.startswith("it is not a count of spikes; train with ReLU or QCFS instead; diff")
     assert not found.convertible
     assert found.recipe == "QCFS"
 
@@ -134,8 +142,8 @@ def test_a_threshold_that_cannot_be_used_is_reported() -> None:
 
 def test_extra_rules_and_leaves_count() -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.MaxPool1d(2), nn.Linear(2, 2))
-    assert not check(net, OPI()).convertible
-    assert check(net, OPI(), extra=(max_pool_to_average,)).convertible
+    assert check(net, OPI()).rows[2].verdict == "becomes gate"
+    assert check(net, OPI(), extra=(max_pool_to_average,)).rows[2].verdict == "becomes average pool"
     rule = Rule("ReLU -> nothing", is_relu, lambda site: nn.Identity())
     assert not check(net, OPI(), extra=(max_pool_to_average, rule)).convertible
 
@@ -147,6 +155,18 @@ def test_nothing_is_changed_and_nothing_is_warned() -> None:
     assert net.training
     assert [type(layer) for layer in net] == [nn.Conv2d, nn.ReLU, nn.MaxPool2d]
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_an_example_settles_decisions_on_shapes() -> None:
+    with pytest.raises(ConversionError, match="give an example batch, example=images"):
+        check(net_of("sizes"), OPI())
+    assert check(net_of("sizes"), OPI(), example=X[:1]).convertible
+
+
+def test_analog_work_is_named() -> None:
+    found = check(net_of("product"), OPI())
+    assert [row.verdict for row in found.rows if row.kind == "mul"] == ["becomes expectation (analog)"]
+    assert not check(net_of("sigmoid alone"), OPI()).convertible  # nothing in it spikes
 
 
 def test_table() -> None:

@@ -482,14 +482,61 @@ def test_leaves_keep_a_module_whole() -> None:
     close_after(conversion, VECTORS[:20], 64, 0.05)
 
 
-def test_max_pool_needs_the_rule_and_the_rule_warns() -> None:
+def test_a_max_pool_becomes_a_gate_or_loudly_an_average_pool() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 2))
-    with pytest.raises(ConversionError, match=r"2 \(MaxPool2d\): use average pooling"):
-        convert(net, OPI(threshold=Maximum()), images())
+    conversion = convert(net, OPI(threshold=Maximum()), images())
+    assert [row.rule for row in conversion.replaced] == ["ReLU -> IF", "max pool -> gate"]
+    close_after(conversion, images(10), 256, 0.02)
     with pytest.warns(UserWarning, match="train it with the average pool before converting"):
         conversion = convert(net, OPI(threshold=Maximum()), images(), extra=(max_pool_to_average,))
     assert [row.rule for row in conversion.replaced] == ["ReLU -> IF", "max pool -> average pool"]
     assert list(conversion.neurons()) == ["1"]
+
+
+# networks that decide on shapes
+
+
+class Padding(nn.Module):
+    """Images of an odd size are padded, which plain tracing cannot follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc = nn.Conv2d(1, 4, 3, stride=2), nn.Linear(36, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] % 2 == 0:
+            x = F.pad(x, (1, 0, 1, 0))
+        return self.fc(F.relu(self.conv(x))[..., :3, :3].flatten(1))
+
+
+@pytest.mark.parametrize("form", [lambda x: x, lambda x: [(x, 0)], lambda x: iter([x[:100], x[100:]])])
+def test_the_first_calibration_batch_settles_decisions_on_shapes(form) -> None:
+    conversion = convert(Padding(), OPI(threshold=Maximum()), form(images()))
+    assert conversion.thresholds["relu"] == convert(Padding(), OPI(threshold=Maximum()), images()).thresholds["relu"]
+    close_after(conversion, images(10), 128, 0.05)
+
+
+def test_an_example_settles_them_where_nothing_is_calibrated() -> None:
+    with pytest.raises(ConversionError, match="give an example batch"):
+        prepare(Padding(), QCFS())
+    made = prepare(Padding(), QCFS(v_threshold=1.0), example=images(2))
+    conversion = convert(made, QCFS())  # the prepared network is a graph, in which all is decided
+    assert list(conversion.neurons()) == ["relu"]
+    thresholds = {"relu": torch.tensor(1.0)}
+    assert convert(Padding(), OPI(), thresholds=thresholds, example=images(1)).thresholds == thresholds
+
+
+def test_the_example_is_not_asked_for_where_plain_tracing_works() -> None:
+    drawn = []
+
+    class Loader:
+        def __iter__(self):
+            drawn.append(1)
+            return iter([images()])
+
+    convert(cnn(), OPI(), Loader())
+    assert len(drawn) == 1
 
 
 # the result

@@ -220,13 +220,43 @@ def test_free_path() -> None:
         (lambda net, x: net.a(x) if x.sum() > 0 else net.b(x), "symbolically traced variables cannot be used"),
         (lambda net, x: net.a(x) * float(x.max()), "TypeError"),
         (lambda net, x: torch.stack([net.a(row) for row in x]), "Proxy object cannot be iterated"),
-        (lambda net, x: net.missing(x), "AttributeError"),
     ],
 )
 def test_control_flow_on_data_is_refused(run, reason: str) -> None:
-    with pytest.raises(ConversionError, match=f"Net: cannot be traced into a graph .*{reason}") as caught:
+    with pytest.raises(
+        ConversionError, match=rf"Net: cannot be traced .*: its own forward pass fails \(.*{reason}"
+    ) as got:
         trace(Net(run))
-    assert "leaves=(ThatClass,)" in str(caught.value)
+    assert "If it decides on shapes alone, give an example batch" in str(got.value)
+    assert "leaves" not in str(got.value)  # the network itself cannot be kept whole
+
+
+def test_the_submodule_that_cannot_be_traced_is_named() -> None:
+    class Picky(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if x.max() > 0 else -x
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.pick = nn.Linear(4, 4), Picky()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.pick(self.fc(x))
+
+    with pytest.raises(
+        ConversionError, match=r"Sequential: .* graph: 1\.0\.pick \(Picky\) fails \(TraceError: "
+    ) as got:
+        trace(nn.Sequential(nn.Linear(4, 4), nn.Sequential(Block(), Block())))
+    assert "or keep the module whole with leaves=(Picky,) and a rule or allow=(...) for it." in str(got.value)
+
+
+def test_a_plain_fault_is_not_taken_for_control_flow() -> None:
+    with pytest.raises(
+        ConversionError, match=r"its own forward pass fails \(AttributeError: .*\. Does Net run by itself\?"
+    ) as got:
+        trace(Net(lambda net, x: net.missing(x)))
+    assert "leaves" not in str(got.value)
 
 
 def test_one_tensor_in() -> None:
@@ -250,6 +280,13 @@ def test_further_arguments_with_defaults_are_fine() -> None:
             return x * factor
 
     assert torch.equal(trace(Optional())(X), 2 * X)
+
+    class Masked(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor | None = None, *, scale: bool = False) -> Tensor:
+            x = x if mask is None else x * mask
+            return 3 * x if scale else x + 1
+
+    assert torch.equal(trace(Masked())(X), X + 1)
 
 
 @pytest.mark.parametrize(("run", "kind"), [(lambda net, x: (net.a(x), x), "tuple"), (lambda net, x: {"y": x}, "dict")])

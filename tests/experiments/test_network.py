@@ -109,6 +109,24 @@ def test_a_conversion_without_measured_thresholds_comes_back_from_its_folder(tmp
     assert after.thresholds == {}
 
 
+def test_a_network_that_decides_on_shapes_comes_back_by_the_shape_of_its_images(tmp_path: Path) -> None:
+    path = tmp_path / "deciding.py"
+    path.write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x[..., 1:] if x.shape[-1] % 2 else x)\n"
+        "def net():\n"
+        "    return Net(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(84, 2))\n"
+    )
+    loaded = load_network(f"{path}:net")
+    before = convert(loaded.model, OPI(), torch.rand(64, 1, 9, 9))
+    save_conversion(tmp_path / "snn.safetensors", loaded, before, {"image": [1, 9, 9]})
+    _, after = load_conversion(str(tmp_path))
+    x = torch.rand(3, 2, 1, 9, 9)
+    assert torch.equal(after.model(x), before.model(x))
+
+
 def test_a_folder_that_holds_both_networks_gives_each_its_own(weights: Path, tmp_path: Path) -> None:
     loaded = load_network(str(weights))
     save_conversion(tmp_path / "snn.safetensors", loaded, convert(loaded.model, OPI(), torch.rand(64, 3, 16, 16)), {})

@@ -46,6 +46,18 @@ def integrate_signed(x, c, reset):
         yield s, {"v": v}
 
 
+def integrate_and_take_back(x, c, reset):
+    """The output as a difference of what all spikes so far are worth; the count is that of all events so far."""
+    v, fired = np.full(UNITS, c.get("start", 0.0) * c["v_threshold"]), [np.zeros(UNITS)]
+    for x_t in x:
+        v = v + x_t
+        s = np.where(v >= c["v_threshold"], 1.0, np.where(v < 0, -1.0, 0.0))
+        v = after(v, s, c["v_threshold"], reset)
+        before, fired = sum(fired), [*fired, s]
+        n = sum(fired)
+        yield np.maximum(n, c["slope"] * n) - np.maximum(before, c["slope"] * before), {"v": v, "n": n}
+
+
 def leak(x, c, reset):
     v, d = np.zeros(UNITS), math.exp(-1 / c["tau"])
     for x_t in x:
@@ -100,6 +112,12 @@ RESETS = ("subtract", "to_zero", "none")
 TRACES = {
     "IF": (integrate, {"v_threshold": 1.25, "start": 0.5}, (1, -0.5, 1.5), RESETS),
     "SignedIF": (integrate_signed, {"v_threshold": 0.75, "start": 0.25}, (2, -1.5, 1.5), RESETS),
+    "SignedMemoryIF": (
+        integrate_and_take_back,
+        {"v_threshold": 0.75, "start": 0.5, "slope": 0.25},
+        (8, -1.5, 1.5),
+        RESETS,
+    ),
     "LIF": (leak, {"tau": 3.0, "v_threshold": 1.25}, (3, -0.25, 1.5), RESETS),
     "PLIF": (leak_parametric, {"tau": 2.5, "v_threshold": 0.75}, (4, -0.5, 2.5), RESETS),
     "ALIF": (

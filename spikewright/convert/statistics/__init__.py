@@ -16,5 +16,7 @@ from .statistic import at as at
 from .statistic import check_statistic as check_statistic
 from .statistic import per_channel as per_channel
 from .statistic import per_layer as per_layer
+from .statistic import positive_output as positive_output
+from .statistic import size_of_input as size_of_input
 
 STATISTICS: dict[str, type[Statistic]] = collect(globals(), Statistic)

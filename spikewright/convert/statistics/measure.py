@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.utils.data import IterableDataset
 from ...core.errors import ConversionError, DataError, sentence
 from ...core.input_error import readable_input
 from ..operations import Site
-from .statistic import Groups, Measure, Statistic, per_layer
+from .statistic import At, Groups, per_layer
 
 BATCH = 100
 """Images per forward pass where the data does not come in batches."""
@@ -94,11 +95,11 @@ def _stacked(samples: Iterator[Any]) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], data: Any) -> Thresholds:
+def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any) -> Thresholds:
     """Run calibration data through a network and measure chosen activations.
 
     Args:
-        graph: a traced network in `eval()`; each wanted site's output is measured where it is above 0.
+        graph: a traced network in `eval()`.
         wanted: sites and what to measure there.
         data: see `images`.
 
@@ -111,12 +112,12 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
         ShapeError: if the network cannot take the images.
         ConversionError: if a layer is never active.
     """
-    rows = [(site, site.name, statistic) for site, statistic in wanted]
+    rows = [(site.name, *where.reading(site), where.statistic) for site, where in wanted]
     most = samples_at_most(data)
-    measures = {site.node: statistic.begin(name, most) for site, name, statistic in rows}
+    measures = {name: statistic.begin(name, most) for name, _, _, statistic in rows}
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def see(name: str, statistic: Statistic, taken: Measure) -> Callable[[Tensor], None]:
+    def see(name: str, values_of: Callable[[Tensor], Tensor], groups: Groups) -> Callable[[Tensor], None]:
         def take(a: Tensor) -> None:
             a = a.detach().float()
             if a.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(a))).all()):
@@ -124,13 +125,14 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
                     f"calibration: {name} holds NaN or infinite values; the input or the weights are broken."
                 )
             shapes[name] = tuple(a.shape[1:])
-            taken.update(statistic.groups(a))
+            measures[name].update(groups(values_of(a)))
 
         return take
 
-    observer = WatchedRun(
-        graph, {site.node: see(name, statistic, measures[site.node]) for site, name, statistic in rows}
-    )
+    watched: dict[fx.Node, list[Callable[[Tensor], None]]] = {}
+    for name, node, values_of, statistic in rows:
+        watched.setdefault(node, []).append(see(name, values_of, statistic.groups))
+    observer = WatchedRun(graph, {node: partial(_each, seen) for node, seen in watched.items()})
     samples = 0
     for number, x in enumerate(images(data)):
         if not isinstance(x, Tensor) or not x.is_floating_point():
@@ -151,10 +153,15 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, Statistic]], dat
             sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split")
         )
     found = {
-        name: _threshold(name, measures[site.node].result(), shapes[name], statistic.groups)
-        for site, name, statistic in rows
+        name: _threshold(name, measures[name].result(), shapes[name], statistic.groups)
+        for name, _, _, statistic in rows
     }
     return Thresholds(found, samples)
+
+
+def _each(takers: Iterable[Callable[[Tensor], None]], a: Tensor) -> None:
+    for take in takers:
+        take(a)
 
 
 def _threshold(name: str, values: Tensor, shape: tuple[int, ...], groups: Groups) -> Tensor:

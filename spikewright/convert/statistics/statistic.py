@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, fx
 
 from ...core.arguments import named
 from ...core.errors import ArgumentError, sentence
@@ -65,12 +66,27 @@ def check_statistic(statistic: object, who: str) -> None:
         raise ArgumentError(sentence(who, named(statistic), allowed))
 
 
+Reading = Callable[[Site], tuple[fx.Node, Callable[[Tensor], Tensor]]]
+"""A site -> the node whose output is measured, and the values that are taken from it; those below 0 count as 0."""
+
+
+def positive_output(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+    """What a site gives, where it is above 0."""
+    return site.node, lambda a: a
+
+
+def size_of_input(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+    """What a site gets, of either sign."""
+    return site.node.all_input_nodes[0], torch.abs
+
+
 @dataclass(frozen=True)
 class At:
-    """Which statistic to take at which sites."""
+    """Which statistic to take at which sites, and of what."""
 
     matches: Callable[[Site], bool]
     statistic: Statistic
+    reading: Reading = positive_output
 
 
 def at(matches: Callable[[Site], bool], statistic: Statistic) -> tuple[At, ...]:
