@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
 CATALOGUE = ROOT / "spikewright" / "papers" / "catalogue.json"
 METRIC = "top-1 accuracy (%)"
-PAPER_OF = {"QCFS": "qcfs", "OPI": "opi"}
+PAPER_OF = {"QCFS": "qcfs", "OPI": "opi", "SRP": "srp", "COS": "cos"}
 NETWORKS = {"cifar10_resnet20": ("CIFAR-10", "ResNet-20")}
 
 
