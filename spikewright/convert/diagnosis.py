@@ -108,7 +108,7 @@ class Diagnosis:
         return (
             f"{start}, and {wrong.own:.0%} of the activation arises in this layer: too few steps for its "
             "threshold. Try more time steps, a lower threshold (lower percentile, or one per channel), or a source "
-            "trained with QCFS."
+            "trained with QCFS (with more levels, if it was)."
         )
 
     def table(self) -> Table:
