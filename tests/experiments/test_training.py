@@ -31,6 +31,7 @@ def test_every_experiment_makes_two_updates(name: str, tiny: TrainRun) -> None:
     experiment = EXPERIMENTS[name]()
     config = replace(
         experiment,
+        weights=None,  # of a network for other images
         network=replace(tiny.network, prepare=experiment.network.prepare),
         fit=replace(experiment.fit, epochs=1, checkpoint_steps=1),
         **{part: getattr(tiny, part) for part in ("dataset", "images", "batch_size", "device", "threads", "out")},
