@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from page import ROOT, write_or_check
-from results import PAPER_OF, case_of, published, results, rows_of, setting_of
+from results import PAPER_OF, case_of, method_of, published, results, rows_of, setting_of
 
 
 def accuracy_block() -> str:
@@ -17,9 +17,8 @@ def accuracy_block() -> str:
     lines = [f"| network, method | {' | '.join(settings)} |", f"| --- |{' ---: |' * len(settings)}"]
     for path, report in found:
         dataset, network = case_of(report)
-        method = report.config["recipe"]["type"]
         values = {setting_of(row): f"{100 * row['accuracy']:.2f}" for row in rows_of(report)}
-        name = f"[{report.config['model']}, {method}]({path.relative_to(ROOT)})"
+        name = f"[{report.config['model']}, {method_of(report)}]({path.relative_to(ROOT)})"
         lines.append(f"| {name} | {' | '.join(values.get(s, '') for s in settings)} |")
     for method, paper in PAPER_OF.items():
         theirs = published(paper, dataset, network)

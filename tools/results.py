@@ -44,8 +44,25 @@ def published(paper_id: str, dataset: str, network: str) -> dict[str, float]:
 
 
 def setting_of(row: dict) -> str:
-    """How the catalogue names a row's setting."""
+    """How a row's setting is called in tables of one method."""
     return "ANN" if row["T"] is None else f"T={row['T']}"
+
+
+def phase_of(report: Report) -> str:
+    """What the catalogue puts before the T of a method with steps before the first output that counts: "tau=4, "."""
+    recipe = report.config["recipe"]
+    name = {"SRP": "tau", "COS": "rho"}.get(recipe["type"])
+    return f"{name}={recipe[name]}, " if name else ""
+
+
+def method_of(report: Report) -> str:
+    """The method with what sets it apart: "OPI", "OPI with ErrorOptimal per channel", "COS (rho=4)"."""
+    recipe = report.config["recipe"]
+    threshold, phase = recipe.get("threshold"), phase_of(report)
+    usual = threshold is None or (threshold["type"], threshold["groups"]) == ("Percentile", "per_layer")
+    how = "" if usual else f" with {threshold['type']} {threshold['groups'].replace('_', ' ')}"
+    fitted = ", fitted starts" if report.config.get("fit_start") else ""
+    return f"{recipe['type']}{how}{fitted}" + (f" ({phase.rstrip(', ')})" if phase else "")
 
 
 def numbers_of(method: str) -> str:
@@ -73,7 +90,7 @@ def _one(method: str, path: Path, report: Report) -> str:
     commit = str(report.environment.get("commit"))[:8]
     name = Path(str(report.config["model"])).stem
     return (
-        f"**{name}**, {dataset}, {caption}\n\n" + "\n".join(lines) + "\n\n"
+        f"**{name}, {method_of(report)}**, {dataset}, {caption}\n\n" + "\n".join(lines) + "\n\n"
         f"`{' '.join(report.environment['command'])}` at commit {commit}, seed {report.config['seed']}; "
         f"result file [`{path.name}`](../../{path.relative_to(ROOT)})."
     )
@@ -90,7 +107,7 @@ def ours(paper_id: str) -> list[dict]:
             {
                 "dataset": dataset,
                 "network": network,
-                "setting": setting_of(row) + label,
+                "setting": _setting(report, row) + label,
                 "metric": METRIC,
                 "value": round(100 * row["accuracy"], 2),
                 "result_file": str(path.relative_to(ROOT)),
@@ -98,6 +115,15 @@ def ours(paper_id: str) -> list[dict]:
             for row in rows_of(report)
         ]
     return rows
+
+
+def _setting(report: Report, row: dict) -> str:
+    """How the catalogue names a row's setting; the source network is the same under every threshold."""
+    if row["T"] is None:
+        return "ANN"
+    recipe = report.config["recipe"]
+    apart = method_of(report).removeprefix(recipe["type"]).split(" (")[0]
+    return f"{phase_of(report)}{setting_of(row)}" + (f",{apart}" if apart else "")
 
 
 def main() -> int:
