@@ -17,6 +17,7 @@ VERBS = {
     "evaluate": "judge a converted network on other data or with other settings",
     "check": "does a network convert, operation by operation; what to do if not",
     "diagnose": "compare source and spiking network, name the first wrong layer",
+    "sweep": "many recipes and thresholds at every T, and the best for each price",
     "report": "draw the report of a run again, or set several runs side by side",
     "list": "neurons, recipes, data sets, models, experiments, with their sources",
     "papers": "search the papers that this project implements",

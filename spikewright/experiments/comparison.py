@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.errors import DataError, sentence
 from ..report import Column, Report, Table
+from ..report.numbers import Cell
 from .judging import main_figures
 
 
@@ -23,7 +24,7 @@ def compare_runs(runs: Sequence[tuple[str, Report]], environment: Mapping[str, A
     tables = [_result(name, report) for name, report in runs]
     recipes = [row[0] for table in tables for row in table.rows[:1]]
     several = len(set(recipes)) < len(recipes)
-    columns = _joined(tables)
+    columns = joined(tables)
     rows = [
         _row(table, row, [column.name for column in columns], f"{row[0]} ({name})" if several else str(row[0]))
         for (name, _), table in zip(runs, tables)
@@ -55,15 +56,20 @@ def _result(name: str, report: Report) -> Table:
     )
 
 
-def _joined(tables: Sequence[Table]) -> tuple[Column, ...]:
+def joined(tables: Sequence[Table]) -> tuple[Column, ...]:
     """The columns of all tables, each once, in the order of the table that has most."""
     found = {column.name: column for table in sorted(tables, key=lambda t: -len(t.columns)) for column in table.columns}
     return tuple(found.values())
 
 
-def _row(table: Table, row: tuple, names: Sequence[str], recipe: str) -> tuple:
-    """A row with the cells of all columns; a network that needs no steps besides T has a latency of T."""
-    cells = dict(zip((column.name for column in table.columns), row)) | {"recipe": recipe}
+def cells_of(table: Table, row: Sequence[Cell]) -> dict[str, Cell]:
+    """The cells of a row by column; a network that needs no steps besides T has a latency of T."""
+    cells = dict(zip((column.name for column in table.columns), row))
     cells.setdefault("latency", cells.get("T"))
     cells.setdefault("pipeline", cells["latency"])
+    return cells
+
+
+def _row(table: Table, row: Sequence[Cell], names: Sequence[str], recipe: str) -> tuple[Cell, ...]:
+    cells = cells_of(table, row) | {"recipe": recipe}
     return tuple(cells.get(name) for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -91,8 +91,8 @@ class Judging:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What was found.
+class Measurements:
+    """What a converted network delivers, and what it does for that.
 
     Args:
         judging: how it was found.
@@ -100,7 +100,6 @@ class Judgement:
         spikes: spikes per layer and step.
         operations: operations of the spiking network, per layer and step.
         source: operations of the source network, per layer.
-        diagnosis: layer errors.
         image: the first image, [1, C, H, W].
     """
 
@@ -109,7 +108,6 @@ class Judgement:
     spikes: SpikeCounts
     operations: Operations
     source: Operations
-    diagnosis: Diagnosis
     image: Tensor
 
     @property
@@ -164,6 +162,17 @@ class Judgement:
         return Table(title, columns, tuple(rows), caption=caption)
 
 
+@dataclass(frozen=True)
+class Judgement(Measurements):
+    """The same with the reason: where the layers of the two networks differ.
+
+    Args:
+        diagnosis: layer errors.
+    """
+
+    diagnosis: Diagnosis
+
+
 def judge(
     conversion: Conversion,
     images: ImageDataset | FolderImages,
@@ -179,9 +188,22 @@ def judge(
         judging: how to judge.
         log: called with accuracy and agreement at every T that is shown.
     """
+    measured = take_measurements(conversion, images, judging, log=log)
+    parts = {field.name: getattr(measured, field.name) for field in fields(measured)}
+    return Judgement(**parts, diagnosis=diagnose_first(conversion, _judged(images, judging), judging))
+
+
+def take_measurements(
+    conversion: Conversion,
+    images: ImageDataset | FolderImages,
+    judging: Judging,
+    *,
+    log: Callable[..., None] = lambda **numbers: None,
+) -> Measurements:
+    """Judge a converted network without comparing layers; arguments as for `judge`."""
     if judging.threads:
         torch.set_num_threads(judging.threads)
-    judged = images if judging.images is None else images.subset(judging.images)
+    judged = _judged(images, judging)
     over_time = accuracy_over_time(
         conversion.model, Batches(judged, judging.batch_size), judging.timesteps, source=conversion.source
     )
@@ -189,15 +211,18 @@ def judge(
         log(timesteps=t, accuracy=over_time.accuracy[t - 1], agreement=over_time.agreement[t - 1])
     counted = Batches(judged.subset(min(judging.counted_images, len(judged))), 10)
     image = next(iter(counted))[0][:1]
-    return Judgement(
+    return Measurements(
         judging,
         over_time,
         count_spikes(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
         count_operations(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
         count_macs(conversion.source, image, leaves=(QCFSActivation,)),
-        diagnose_first(conversion, judged, judging),
         image,
     )
+
+
+def _judged(images: ImageDataset | FolderImages, judging: Judging) -> ImageDataset | FolderImages:
+    return images if judging.images is None else images.subset(judging.images)
 
 
 def diagnose_first(conversion: Conversion, images: ImageDataset | FolderImages, judging: Judging) -> Diagnosis:

@@ -122,15 +122,18 @@ class AccuracyOverTime:
         return Table("Accuracy over time", columns, rows, caption=f"{self.samples} samples.{source}")
 
 
+LATENCY = Column("latency", "steps", note="T and the steps before the first output that counts, as papers count them")
+"""Steps in all."""
+
+
 def latency_columns(phases: Phases) -> tuple[Column, ...]:
     """Columns for the steps in all, where they are more than T."""
     if phases == Phases():
         return ()
-    total = Column("latency", "steps", note="T and the steps before the first output that counts, as papers count them")
     if not phases.window:
-        return (total,)
+        return (LATENCY,)
     note = f"the same where no layer can look ahead: each of {phases.layers} layers waits for {phases.window} steps"
-    return (total, Column("pipeline", "steps", note=note))
+    return (LATENCY, Column("pipeline", "steps", note=note))
 
 
 def latencies(phases: Phases, timesteps: int | None) -> tuple[int | None, ...]:

@@ -51,6 +51,7 @@ def test_help_of_every_verb_shows_each_flag_once(verb: str, capsys: pytest.Captu
     assert set(flags.values()) == {1}
     assert not re.search(r"\(\(|\)\)| \( ", out)
     known = {"train": ("--experiment NAME", "--resume FOLDER", "--config FILE"), "convert": ("--config FILE",)}
+    known["sweep"] = ("--resume FOLDER", "--config FILE")
     assert all(flag in " ".join(out.split()) for flag in known.get(verb, ()))
 
 
@@ -103,14 +104,15 @@ def test_a_mistake_that_shows_later_is_one_line_too(argv: tuple[str, ...], line:
     assert re.search(line, mistake(run, *argv, "--out", tmp_path))
 
 
-@pytest.mark.parametrize("verb", ["demo", "train", "convert", "evaluate", "diagnose"])
+@pytest.mark.parametrize("verb", ["demo", "train", "convert", "evaluate", "diagnose", "sweep"])
 def test_no_work_begins_when_the_folder_cannot_be_written(
     verb: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def begun(*_: object, **__: object) -> None:
         raise AssertionError("work began")
 
-    for place in ("conversion.load_network", "conversion.load_conversion", "demo.load_network", "training.Fabric"):
+    loaders = ("conversion.load_network", "conversion.load_conversion", "demo.load_network", "sweep.load_network")
+    for place in (*loaders, "training.Fabric"):
         monkeypatch.setattr(f"spikewright.experiments.{place}", begun)
     (tmp_path / "file").write_text("")
     model = ["x.safetensors"] if verb == "evaluate" else []

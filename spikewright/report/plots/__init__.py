@@ -12,6 +12,7 @@ from spikewright.report.plots import layer_error as layer_error
 from spikewright.report.plots import layer_heatmap as layer_heatmap
 from spikewright.report.plots import learning_curve as learning_curve
 from spikewright.report.plots import membrane_histogram as membrane_histogram
+from spikewright.report.plots import pareto as pareto
 from spikewright.report.plots import raster as raster
 
 _KINDS = (
@@ -22,6 +23,7 @@ _KINDS = (
     layer_heatmap,
     learning_curve,
     membrane_histogram,
+    pareto,
     raster,
 )
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from spikewright.report import Column, ReportError, Table, histogram_table
 from spikewright.report.palette import SERIES, STEPS
@@ -15,6 +16,7 @@ from spikewright.report.plots import (
     layer_error,
     learning_curve,
     membrane_histogram,
+    pareto,
     raster,
 )
 from spikewright.report.plots.style import distinct, words
@@ -125,6 +127,66 @@ def test_energy_on_a_plain_axis_where_the_range_is_small_or_holds_zero() -> None
     assert energy_against_accuracy.draw(near).axes[0].get_xscale() == "linear"
     zero = Table("A", CURVES.columns, (("a", 1, 0.5, 0.0), ("a", 2, 0.6, 2e-6)))
     assert energy_against_accuracy.draw(zero).axes[0].get_xlim()[0] == 0
+
+
+SWEPT = Table(
+    "Sweep",
+    (
+        Column("recipe"),
+        Column("threshold"),
+        Column("T"),
+        Column("accuracy", "%"),
+        Column("energy", "J"),
+        Column("front"),
+    ),
+    (
+        ("ANN", None, None, 0.918, 1.9e-4, None),
+        ("OPI", "Maximum", 1, 0.5, 2e-6, True),
+        ("OPI", "Maximum", 2, 0.6, 5e-6, False),
+        ("COS", "Maximum", 1, 0.7, 4e-6, True),
+        ("COS", "Maximum", 2, 0.9, 4e-5, True),
+    ),
+)
+
+
+def test_the_pareto_front_is_joined_by_steps_and_named() -> None:
+    figure = pareto.draw(SWEPT)
+    (ax,) = figure.axes
+    assert ax.get_xscale() == "log"
+    assert ax.get_xlabel() == "energy [µJ] (log scale)"
+    assert [text.get_text() for text in ax.texts] == ["OPI, T = 1", "COS, T = 1", "COS, T = 2"]
+    (steps,) = (line for line in ax.lines if line.get_drawstyle() == "steps-post")
+    assert (list(steps.get_xdata()), list(steps.get_ydata())) == (
+        pytest.approx([2, 4, 40]),
+        pytest.approx([50, 70, 90]),
+    )
+    faint = [list(line.get_xdata()) for line in ax.lines if line.get_alpha() == 0.35]
+    assert faint == [[pytest.approx(5)], []]
+    assert legend(figure) == ["ANN (91.8 %)", "OPI", "COS"]
+    assert_fits(figure)
+    assert legend(pareto.draw(SWEPT, series=["recipe", "threshold"]))[1:] == ["OPI, Maximum", "COS, Maximum"]
+
+
+def test_many_points_on_a_front_are_told_apart() -> None:
+    """Texts do not cover one another, stay inside, and twelve series differ in colour or marker."""
+    rows = tuple(
+        (f"recipe {i % 12} of many", "Percentile 99.9 per channel", i + 1, 0.9 + i / 1e4, (i + 1) * 1e-6, True)
+        for i in range(24)
+    )
+    figure = pareto.draw(Table("A", SWEPT.columns, rows), series=["recipe", "threshold"])
+    (ax,) = figure.axes
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in ax.texts]
+    assert len(boxes) == 24
+    assert all(box.x0 >= ax.bbox.x0 for box in boxes)
+    dots = {(line.get_color(), line.get_marker()) for line in ax.lines if line.get_alpha() == 0.35}
+    assert len(dots) == 12
+    assert_fits(figure)
+
+
+def test_a_cost_of_nothing_has_no_place_on_a_log_scale() -> None:
+    figure = pareto.draw(Table("A", SWEPT.columns, (("a", "b", 1, 0.5, 0.0, True), ("a", "b", 2, 0.5, 1e-6, False))))
+    assert [text.get_text() for text in figure.axes[0].texts] == []
 
 
 def densities(layers: list[str], series: tuple, name: str = "T") -> Table:

@@ -29,6 +29,7 @@ COLUMNS = {
     "right": 0.5,
     "neurons": 3,
     "v_threshold": 1.0,
+    "front": True,
 }
 
 
