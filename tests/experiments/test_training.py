@@ -134,7 +134,7 @@ def test_a_run_keeps_its_first_weights_so_that_it_can_be_gone_on_with_alone(tiny
 
 
 def test_weights_of_other_layers_are_refused_before_training(tiny: TrainRun) -> None:
-    other = replace(tiny, network=replace(tiny.network, architecture="mlp"), weights=small_relu(tiny))
+    other = replace(tiny, network=replace(tiny.network, architecture="resnet56"), weights=small_relu(tiny))
     for prepare in (None, QCFS(levels=4)):
         config = replace(other, network=replace(other.network, prepare=prepare))
         with pytest.raises(CheckpointError, match=r"weights .*relu3\.safetensors: does not fit .*is missing"):
@@ -157,7 +157,7 @@ def test_a_plain_network_sets_the_first_thresholds(statistic: Statistic | None, 
     source = load_network(weights).model
     expected = prepare_trained(source, prepare, images, statistic=statistic).state_dict()
     got, description = load(folder.path / "model.safetensors")
-    assert list(got) == list(expected)
+    assert set(got) == set(expected)
     same = [name for name in got if "running" not in name and "num_" not in name]
     assert sum(name.endswith("v_threshold") for name in same) == 19
     assert all(torch.equal(got[name], expected[name]) for name in same)
@@ -182,7 +182,7 @@ def test_a_teacher_is_learnt_from_beside_the_labels(tiny: TrainRun) -> None:
     """A teacher of no weight changes nothing but what is logged."""
     rows, ends = {}, {}
     for name, weight in (("alone", None), ("without", 0.0), ("with", 3.0)):
-        taught = replace(tiny, teacher=small_relu(tiny, 4), teacher_weight=weight, teacher_temperature=2.0)
+        taught = replace(tiny, teacher=small_relu(tiny, 4), teacher_weight=weight or 0.0, teacher_temperature=2.0)
         config = tiny if weight is None else taught
         run_training(config, folder := folder_of(config, name))
         (rows[name],) = folder.metrics()
