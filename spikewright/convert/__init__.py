@@ -7,6 +7,7 @@ from .diagnose import diagnose as diagnose
 from .diagnosis import Diagnosis as Diagnosis
 from .driver import convert as convert
 from .driver import prepare as prepare
+from .fine_tune import prepare_trained as prepare_trained
 from .max_pools import max_pool_to_average as max_pool_to_average
 from .max_pools import max_pool_to_gate as max_pool_to_gate
 from .recipe import Conversion as Conversion

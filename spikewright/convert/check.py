@@ -13,7 +13,8 @@ from ..core.errors import SpikewrightError
 from ..core.temporal import Temporal
 from ..report.table import Column, Table
 from .advice import advice
-from .driver import LEAVES, check_arguments, trace_for_inference
+from .driver import check_arguments, trace_for_inference
+from .layers import TRAINED
 from .linear import is_linear
 from .operations import Site
 from .recipe import Recipe
@@ -114,7 +115,7 @@ def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Check
         return Checked(site.name, site.kind, "not handled", str(error))
     when = " with prepare(), to be trained" if prior is not None else ""
     verdict = f"becomes {chosen.name.split('-> ')[-1]}{when}"
-    return Checked(site.name, site.kind, verdict, "", spikes=_fires(made) or isinstance(made, LEAVES))
+    return Checked(site.name, site.kind, verdict, "", spikes=_fires(made) or isinstance(made, TRAINED))
 
 
 def _fires(module: nn.Module | None) -> bool:

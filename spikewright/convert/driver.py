@@ -16,13 +16,11 @@ from ..core.params import param
 from ..core.spiking import Spiking
 from ..core.trace import copied, trace
 from .fold import fold_batch_norm
-from .layers.qcfs import QCFSActivation
+from .layers import TRAINED
 from .recipe import Conversion, Recipe
-from .rules import Rule, audit, rewrite, sites
+from .rules import Replaced, Rule, audit, rewrite, sites
 from .start import set_start
 from .statistics import images, measure
-
-LEAVES = (QCFSActivation,)
 
 
 def check_recipe(recipe: object, who: str) -> None:
@@ -40,7 +38,7 @@ def check_arguments(model: object, recipe: object, leaves: object, who: str) -> 
     check_leaves(leaves, f"{who}.leaves")
 
 
-class _Calibration:
+class Calibration:
     """Calibration data whose first batch can be looked at, also where the data can be gone through only once."""
 
     def __init__(self, batches: Any) -> None:
@@ -58,12 +56,12 @@ class _Calibration:
 def traced(model: nn.Module, leaves: Sequence[type[nn.Module]], example: Callable[[], Tensor | None]) -> fx.GraphModule:
     """The graph of a network; the example is asked for, and decides on shapes, only where tracing fails without."""
     try:
-        return trace(model, leaves=(*LEAVES, *leaves))
+        return trace(model, leaves=(*TRAINED, *leaves))
     except ConversionError:
         batch = example()
         if batch is None:
             raise
-        return trace(model, leaves=(*LEAVES, *leaves), example=batch)
+        return trace(model, leaves=(*TRAINED, *leaves), example=batch)
 
 
 def trace_for_inference(
@@ -90,7 +88,14 @@ def prepare(
     Raises:
         ConversionError: if the network cannot be traced, or the method replaces nothing in it.
     """
-    check_arguments(model, recipe, leaves, "prepare")
+    return prepared(model, recipe, leaves, example, "prepare")[0]
+
+
+def prepared(
+    model: nn.Module, recipe: Recipe, leaves: Sequence[type[nn.Module]], example: Tensor | None, who: str
+) -> tuple[fx.GraphModule, list[Replaced]]:
+    """What `prepare` returns, and what was replaced in it."""
+    check_arguments(model, recipe, leaves, who)
     graph = traced(model, leaves, lambda: example)
     like = next(graph.parameters(), torch.empty(()))
     rules = recipe.prepare()
@@ -102,7 +107,7 @@ def prepare(
         )
     for row in replaced:
         graph.get_submodule(row.path).to(like.device, torch.promote_types(like.dtype, torch.float32))
-    return graph
+    return graph, replaced
 
 
 def convert(
@@ -155,7 +160,7 @@ def convert(
     if not isinstance(extra, Sequence):
         raise ArgumentError(sentence("convert.extra", named(extra), "a tuple of rules, e.g. (max_pool_to_average,)"))
     name = type(recipe).__name__
-    data = _Calibration(calibration)
+    data = Calibration(calibration)
     source = trace_for_inference(model, leaves, data.first if example is None else lambda: example)
     fold_batch_norm(source)
     wanted = [

@@ -12,9 +12,10 @@ from torch import Tensor
 from ..core.errors import ArgumentError, sentence
 from ..core.neuron import Neuron
 from .beyond_relu import beyond_relu, leaky_relu_statistics
+from .layers import TRAINED
 from .layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
 from .max_pools import max_pool_to_average
-from .operations import Site, is_qcfs, is_relu
+from .operations import Site, is_clipped_relu, is_qcfs, is_relu
 from .recipe import Recipe
 from .rules import Rule
 from .statistics import At, Statistic, at, check_statistic
@@ -22,14 +23,14 @@ from .statistics import At, Statistic, at, check_statistic
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronRecipe(Recipe):
-    """A method that puts one neuron in the place of every ReLU and of every QCFS activation.
+    """A method that puts one neuron in the place of every ReLU and of every activation with a trained threshold.
 
     With measured thresholds it also takes leaky ReLUs, max pools, sigmoids and products, see `beyond_relu`, unless it
     rehearses: what is put there goes on from step to step.
 
     Args:
         threshold: statistic of a ReLU's output that becomes its threshold; None for a method that takes trained
-            thresholds alone and refuses a ReLU. A QCFS activation always keeps its trained threshold.
+            thresholds alone and refuses a ReLU. A QCFS activation or clipped ReLU always keeps its trained threshold.
         start: membrane potential before the first step, in units of the threshold. `convert(starts=...)` gives
             single sites another one, and `fit_starts` finds one for each from data.
     """
@@ -54,11 +55,14 @@ class NeuronRecipe(Recipe):
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
         one = self.neuron(_ONE)
         name = type(one).__name__
-        trained = Rule(f"QCFS -> {name}", is_qcfs, lambda site: self.neuron(trained_threshold(site)))
+        trained = [
+            Rule(f"{kind} -> {name}", matches, lambda site: self.neuron(trained_threshold(site)))
+            for kind, matches in (("QCFS", is_qcfs), ("clipped ReLU", is_clipped_relu))
+        ]
         measured = Rule(f"ReLU -> {name}", is_relu, lambda site: self.neuron(thresholds[site.name]))
         if self.threshold is None:
-            return [trained]
-        return [measured, trained, *([] if one.rehearsal else beyond_relu(thresholds, self.start))]
+            return trained
+        return [measured, *trained, *([] if one.rehearsal else beyond_relu(thresholds, self.start))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +96,13 @@ _ONE = Tensor([1.0])
 
 
 def trained_threshold(site: Site) -> Tensor:
-    """The threshold that training gave a QCFS activation.
+    """The threshold that training gave a QCFS activation or a clipped ReLU.
 
     Raises:
         ArgumentError: if it is not above 0.
     """
-    if not isinstance(site.module, QCFSActivation):
-        raise TypeError(f"{site.name} is no QCFS activation")
+    if not isinstance(site.module, TRAINED):
+        raise TypeError(f"{site.name} trains no threshold")
     v_threshold = site.module.v_threshold.detach()
     if not v_threshold > 0:
         raise ArgumentError(

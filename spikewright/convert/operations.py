@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..core.inplace import reads_shape
 from ..core.trace import module_of, path_of
+from .layers.clip import ClippedReLU
 from .layers.qcfs import QCFSActivation
 
 
@@ -116,6 +117,8 @@ def is_relu(site: Site) -> bool:
 
 
 is_qcfs = calls(modules=(QCFSActivation,))
+
+is_clipped_relu = calls(modules=(ClippedReLU,))
 
 is_leaky_relu = calls(
     modules=(nn.LeakyReLU, nn.PReLU), functions=(F.leaky_relu, F.prelu, torch.prelu), methods=("prelu",)

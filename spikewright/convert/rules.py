@@ -124,8 +124,8 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
     layers = [(path_of(node), layer) for node, layer in modules if isinstance(layer, Temporal)]
     if not any(layer.fires for _, layer in layers):
         raise ConversionError(
-            f"{recipe}: found no activation to turn into a neuron; expected at least one ReLU or QCFS activation. "
-            "A network without activations is linear and needs no spikes."
+            f"{recipe}: found no activation to turn into a neuron; expected at least one ReLU, clipped ReLU or "
+            "QCFS activation. A network without activations is linear and needs no spikes."
         )
     longest = max(layer.rehearsal for _, layer in layers)
     behind = next((f"{path} ({type(layer).__name__})" for path, layer in layers if layer.rehearsal < longest), None)

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from .cifar10_published import cifar10_resnet18_qcfs as cifar10_resnet18_qcfs
 from .cifar10_published import cifar10_resnet20_qcfs as cifar10_resnet20_qcfs
 from .cifar10_published import cifar10_vgg16_qcfs as cifar10_vgg16_qcfs
+from .cifar10_resnet20 import cifar10_resnet20_clip as cifar10_resnet20_clip
 from .cifar10_resnet20 import cifar10_resnet20_qcfs_l4 as cifar10_resnet20_qcfs_l4
+from .cifar10_resnet20 import cifar10_resnet20_qcfs_l4_fine_tune as cifar10_resnet20_qcfs_l4_fine_tune
 from .cifar10_resnet20 import cifar10_resnet20_qcfs_l8 as cifar10_resnet20_qcfs_l8
+from .cifar10_resnet20 import cifar10_resnet20_qcfs_l8_fine_tune as cifar10_resnet20_qcfs_l8_fine_tune
 from .cifar10_resnet20 import cifar10_resnet20_relu as cifar10_resnet20_relu
 from .training import TrainRun
 
@@ -14,9 +17,12 @@ EXPERIMENTS: dict[str, Callable[[], TrainRun]] = {
     run.__name__: run
     for run in (
         cifar10_resnet18_qcfs,
+        cifar10_resnet20_clip,
         cifar10_resnet20_qcfs,
         cifar10_resnet20_qcfs_l4,
+        cifar10_resnet20_qcfs_l4_fine_tune,
         cifar10_resnet20_qcfs_l8,
+        cifar10_resnet20_qcfs_l8_fine_tune,
         cifar10_resnet20_relu,
         cifar10_vgg16_qcfs,
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..convert.diagnose import diagnose
 from ..convert.diagnosis import Diagnosis
-from ..convert.layers.qcfs import QCFSActivation
+from ..convert.layers import TRAINED
 from ..convert.recipe import Conversion
 from ..core.errors import ArgumentError, sentence
 from ..core.references import source_of
@@ -216,7 +216,7 @@ def take_measurements(
         over_time,
         count_spikes(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
         count_operations(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
-        count_macs(conversion.source, image, leaves=(QCFSActivation,)),
+        count_macs(conversion.source, image, leaves=TRAINED),
         image,
     )
 

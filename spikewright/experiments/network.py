@@ -20,7 +20,7 @@ from ..core.errors import CheckpointError, ConfigError, sentence
 from ..core.fill import fill
 from ..core.registry import pick
 from ..models import MODELS
-from ..models.pretrained import classes_of, describe, described, filled, pretrained, read_description
+from ..models.pretrained import build, classes_of, describe, described, pretrained, read_description
 from ..models.resnet import CIFAR_MEAN, CIFAR_STD
 from ..train.checkpoint import load, save
 from .registries import REGISTRIES
@@ -31,13 +31,15 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """An architecture of this package, as a method wants it trained.
+    """An architecture of this package, or that of a trained network, as a method wants it trained.
 
     Args:
         architecture: name of a model, see `spikewright list`.
         classes: number of classes.
         mean, std: pixel scaling per channel, for pixels in [0, 1].
         prepare: conversion method whose activations the network is trained with, or none for plain ReLU.
+        pretrained: a trained network, see `load_network`, that stands in the place of architecture, classes, mean and
+            std; training begins with its weights.
     """
 
     architecture: str = "resnet20"
@@ -45,14 +47,25 @@ class Network:
     mean: tuple[float, ...] = CIFAR_MEAN
     std: tuple[float, ...] = CIFAR_STD
     prepare: Recipe | None = None
+    pretrained: str | None = None
 
-    def build(self) -> nn.Module:
-        """The network with fresh weights.
+    def build(self, data: Path | None = None) -> nn.Module:
+        """The network with fresh weights or those of `pretrained`; thresholds are at the method's start value.
+
+        Args:
+            data: folder of the data sets, for networks that others have trained.
 
         Raises:
             ConfigError: if there is no such architecture.
+            CheckpointError: if there is no such trained network, see `load_network`.
         """
+        if self.pretrained is not None:
+            return self.prepared(load_network(self.pretrained, data).model)
         model = pick(MODELS, self.architecture, "Network.architecture")(self.classes, mean=self.mean, std=self.std)
+        return self.prepared(model)
+
+    def prepared(self, model: nn.Module) -> nn.Module:
+        """A network as the method wants it trained; the network itself if there is no method."""
         return model if self.prepare is None else prepare(model, self.prepare)
 
 
@@ -73,7 +86,16 @@ class Loaded:
     @property
     def classes(self) -> int | None:
         """Number of classes that it was made for; None if its description does not say."""
-        return self.description.get("network", self.description).get("classes")
+        origin = self._origin
+        return origin.get("network", origin).get("classes")
+
+    @property
+    def _origin(self) -> Mapping[str, Any]:
+        """What is known of the network that training began with; of this one where it began with none."""
+        origin = self.description
+        while "source" in origin:
+            origin = origin["source"]
+        return origin
 
     @property
     def title(self) -> str:
@@ -83,13 +105,28 @@ class Loaded:
     @property
     def credit(self) -> str:
         """Whose weights these are and under which licence, for networks that others have trained; else empty."""
-        given = self.description.get("pretrained")
+        given = self._origin.get("pretrained")
         return f"weights {given['name']}: {given['source']}; licence: {given['licence']}" if given else ""
 
 
-def save_network(path: Path, model: nn.Module, network: Network, about: Mapping[str, Any]) -> None:
-    """Write weights, architecture and what is to be known of them (experiment, data, accuracy...)."""
-    save(path, model.state_dict(), {"network": to_json(network, REGISTRIES), "about": dict(about)})
+def save_network(
+    path: Path,
+    model: nn.Module,
+    network: Network,
+    about: Mapping[str, Any],
+    source: Mapping[str, Any] | None = None,
+) -> None:
+    """Write weights, architecture and what is to be known of them.
+
+    Args:
+        path: the file.
+        model: the network with its weights.
+        network: what it is.
+        about: experiment, data, accuracy...
+        source: description of `network.pretrained`, from which the architecture can be built without that file.
+    """
+    description = {"network": to_json(network, REGISTRIES), "about": dict(about)}
+    save(path, model.state_dict(), description | ({} if source is None else {"source": dict(source)}))
 
 
 def load_network(reference: str | Path, data: Path | None = None) -> Loaded:
@@ -116,17 +153,27 @@ def load_network(reference: str | Path, data: Path | None = None) -> Loaded:
     path = network_file(reference, data=data)
     tensors, description = load(path)
     weights = _weights(tensors)
-    if "pretrained" in description:
-        whose = read_description(description["pretrained"], f"checkpoint {path}, pretrained")
-        return Loaded(reference, filled(whose, weights, f"checkpoint {path}"), description)
-    if "network" not in description:
-        raise CheckpointError(
-            f"checkpoint {path}: does not say which network it is for; expected a file written by spikewright. For "
-            "weights of your own give file.py:function, a function that builds the network and loads them."
-        )
-    model = from_json(Network, description["network"], REGISTRIES).build()
+    model = _described(description, weights, f"checkpoint {path}")
     fill(model, weights, f"checkpoint {path}")
     return Loaded(reference, model.eval(), description)
+
+
+def _described(description: Mapping[str, Any], weights: Mapping[str, Tensor], who: str) -> nn.Module:
+    """The network that a description is of, not yet with its weights, of which only the shapes are looked at."""
+    if "python" in description:
+        return _own(description["python"])
+    if "pretrained" in description:
+        whose = read_description(description["pretrained"], f"{who}, pretrained")
+        return build(whose, {name: value.shape for name, value in weights.items()})
+    if "network" not in description:
+        raise CheckpointError(
+            f"{who}: does not say which network it is for; expected a file written by spikewright. For "
+            "weights of your own give file.py:function, a function that builds the network and loads them."
+        )
+    network = from_json(Network, description["network"], REGISTRIES)
+    if "source" in description:
+        return network.prepared(_described(description["source"], weights, who))
+    return network.build()
 
 
 def _text(reference: object) -> str:

@@ -6,25 +6,24 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
+from ..convert.statistics import Statistic
 from ..core.config import to_json
-from ..core.errors import ArgumentError, sentence
-from ..core.fill import fill
+from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.registry import pick
 from ..core.seed import seed_all
 from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
-from ..train.checkpoint import load_model, save_model
 from ..train.evaluate import accuracy
 from ..train.fit import FitConfig, fit
-from ..train.losses import cross_entropy
+from ..train.losses import Loss, check_distillation, cross_entropy, distillation
+from .first_weights import first_weights
 from .network import Network, load_network, save_network
 from .registries import REGISTRIES
 
@@ -38,8 +37,15 @@ class TrainRun:
     Args:
         name: name of the run.
         network: what is trained.
-        weights: a trained network, by name or file, whose weights are the first ones: to train longer, or the same
-            layers with another number of levels; none for fresh weights.
+        weights: a trained network, by name or file, whose weights are the first ones: one with the same layers, to
+            train longer or with another number of levels; or one with plain ReLUs, whose activations then set the
+            thresholds that `network.prepare` trains; none for fresh weights.
+        thresholds: statistic of a plain ReLU's output that becomes its first threshold; none for the one with the least
+            error at as many steps as the method has levels.
+        calibration_images: number of training images that it is taken of, from the first on.
+        teacher: a trained network, by name or file, whose logits are learnt beside the labels; none for labels alone.
+        teacher_weight: what the distance to the teacher is multiplied with.
+        teacher_temperature: what all logits are divided by for it.
         dataset: name of the data set; its split "train" is trained on, its evaluation split is only looked at.
         images: number of training images, from the first on; none for all.
         augment: random changes of the training images, in this order.
@@ -58,6 +64,11 @@ class TrainRun:
     name: str = "train"
     network: Network = field(default_factory=Network)
     weights: str | None = None
+    thresholds: Statistic | None = None
+    calibration_images: int = 512
+    teacher: str | None = None
+    teacher_weight: float = 1.0
+    teacher_temperature: float = 4.0
     dataset: str = "cifar10"
     images: int | None = None
     augment: tuple[Augmentation, ...] = (RandomCrop(padding=4), HorizontalFlip())
@@ -79,6 +90,10 @@ class TrainRun:
             )
         if self.threads < 0:
             raise ArgumentError(sentence("TrainRun.threads", repr(self.threads), "0 or a number of threads"))
+        if self.calibration_images < 1:
+            who = "TrainRun.calibration_images"
+            raise ArgumentError(sentence(who, repr(self.calibration_images), "a whole number of at least 1"))
+        check_distillation("TrainRun", teacher_weight=self.teacher_weight, teacher_temperature=self.teacher_temperature)
 
 
 def run_training(
@@ -121,15 +136,28 @@ def run_training(
         world_size=world_size,
     )
     test_batches = Batches(test, 500 * world_size, rank=rank, world_size=world_size)
-    model = config.network.build()
     first = None
-    if config.weights is not None:
-        first = first_weights(model, config.weights, folder.path / "first.safetensors", config.data)
+    if config.weights is not None or config.network.pretrained is not None:
+        calibration = Batches(train.subset(min(len(train), config.calibration_images)), 100)
+        first = first_weights(
+            config.network,
+            config.weights,
+            folder.path / "first.safetensors",
+            calibration,
+            statistic=config.thresholds,
+            data=config.data,
+        )
+        if first.source is not None and first.classes not in (None, len(train.classes)):
+            raise ConfigError(
+                f"--dataset {config.dataset}: has {len(train.classes)} classes, but {config.network.pretrained} was "
+                f"made for {first.classes}. Train a network on as many classes as it has."
+            )
+    model = config.network.build() if first is None else first.model
     if config.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     history = fit(
         model,
-        cross_entropy(label_smoothing=config.label_smoothing),
+        training_loss(config, fabric.device),
         train_batches,
         test_batches,
         config.fit,
@@ -148,29 +176,21 @@ def run_training(
             "test_accuracy": final,
             "test_images": len(test),
             "train_images": len(train),
-        } | ({} if first is None else {"first_weights": first})
-        save_network(folder.path / "model.safetensors", model.cpu(), config.network, about)
+        } | ({} if first is None else {"first_weights": first.about})
+        source = None if first is None else first.source
+        save_network(folder.path / "model.safetensors", model.cpu(), config.network, about, source)
         folder.write(report)
     return report
 
 
-def first_weights(model: nn.Module, reference: str, kept: Path, data: Path | None = None) -> dict[str, Any]:
-    """Fill a model with a trained network's weights, and say which they were.
-
-    Args:
-        model: the network that is to be trained.
-        reference: the trained network, see `load_network`.
-        kept: file of the run that keeps a copy, so that the run can be gone on with alone.
-        data: folder of the data sets, for networks that others have trained.
-
-    Raises:
-        CheckpointError: if there is no such network, or its layers are not the model's.
-    """
-    if not kept.exists():
-        loaded = load_network(reference, data)
-        fill(model, loaded.model.state_dict(), f"weights {reference}")
-        save_model(kept, model, {"weights": reference, "about": loaded.description.get("about", {})})
-    return load_model(kept, model)
+def training_loss(config: TrainRun, device: torch.device) -> Loss:
+    """Cross-entropy with the labels and, where the run has a teacher, the distance to its logits."""
+    labels = cross_entropy(label_smoothing=config.label_smoothing)
+    if config.teacher is None:
+        return labels
+    teacher = load_network(config.teacher, config.data).model.to(device)
+    weight, temperature = config.teacher_weight, config.teacher_temperature
+    return labels + distillation(teacher, temperature=temperature, weight=weight)
 
 
 def training_report(

@@ -9,6 +9,7 @@ from .fit import FitConfig as FitConfig
 from .fit import fit as fit
 from .losses import Loss as Loss
 from .losses import cross_entropy as cross_entropy
+from .losses import distillation as distillation
 from .optim import SGD as SGD
 from .optim import AdamW as AdamW
 from .optim import Optimizer as Optimizer

@@ -36,7 +36,7 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
     """
     check_module(model, "accuracy.model", "The order is model, batches")
     counts = torch.zeros(2, dtype=torch.float64)
-    with _evaluating(model):
+    with evaluating(model):
         for x, y in _checked("accuracy", batches):
             with readable_input("accuracy", x):
                 logits = model(x.to(_device(model)))
@@ -197,7 +197,7 @@ def accuracy_over_time(
     if source is not None:
         check_module(source, "accuracy_over_time.source")
     phases, counts = model.phases, torch.zeros(2 * timesteps + 2, dtype=torch.float64)
-    with _evaluating(model), _evaluating(source):
+    with evaluating(model), evaluating(source):
         for x, y in _checked("accuracy_over_time", batches):
             x, y = x.to(_device(model)), y.to(_device(model))
             with readable_input("accuracy_over_time", x):
@@ -270,7 +270,7 @@ def check_labels(y: Tensor, classes: int) -> None:
         )
 
 
-class _evaluating:  # noqa: N801 - reads as a statement
+class evaluating:  # noqa: N801 - reads as a statement
     """Within the block a model is in `eval()`; afterwards every part is in the mode it had."""
 
     def __init__(self, model: nn.Module | None) -> None:

@@ -12,16 +12,25 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from spikewright.convert import convert
-from spikewright.convert.recipes import OPI
-from spikewright.core.config import to_json
+from spikewright.convert import convert, prepare_trained
+from spikewright.convert.recipes import OPI, QCFS
+from spikewright.core.config import from_json, to_json
 from spikewright.core.errors import CheckpointError, ConfigError
+from spikewright.data import synthetic
 from spikewright.experiments.conversion import ConvertRun, EvaluateRun, run_conversion, run_diagnosis, run_evaluation
 from spikewright.experiments.judging import Judging
-from spikewright.experiments.network import embedded, load_conversion, load_network, network_file, save_conversion
+from spikewright.experiments.network import (
+    Network,
+    embedded,
+    load_conversion,
+    load_network,
+    network_file,
+    save_conversion,
+)
 from spikewright.experiments.registries import REGISTRIES
-from spikewright.experiments.training import first_weights
+from spikewright.experiments.training import TrainRun, run_training
 from spikewright.report import RunFolder
+from spikewright.train import SGD, FitConfig
 
 NAME = "stripes_net_v1.0_16"
 
@@ -137,13 +146,89 @@ def test_it_is_judged_on_as_many_classes_as_it_has(config: ConvertRun) -> None:
         run_conversion(replace(wrong, judging=replace(wrong.judging, split="sample")), folder_of(wrong, "convert"))
 
 
-def test_a_training_may_begin_with_it(data: Path, tmp_path: Path) -> None:
-    model = load_network(NAME, data).model
-    expected = {name: value.clone() for name, value in model.state_dict().items()}
-    for value in model.state_dict().values():
-        value.zero_()
-    first_weights(model, NAME, tmp_path / "first.safetensors", data)
-    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+@pytest.fixture
+def training(data: Path, tmp_path: Path) -> TrainRun:
+    """Two updates of the pretrained network, as QCFS wants it, with a rate that changes nothing but batch norms."""
+    return TrainRun(
+        network=Network(pretrained=NAME, prepare=QCFS(levels=4)),
+        dataset="synthetic",
+        images=8,
+        batch_size=4,
+        calibration_images=6,
+        fit=FitConfig(epochs=1, optimizer=SGD(lr=1e-30, weight_decay=0.0)),
+        device="cpu",
+        threads=1,
+        data=data,
+        out=tmp_path / "runs",
+    )
+
+
+def test_it_is_fine_tuned_and_comes_back_without_the_folder(training: TrainRun, data: Path) -> None:
+    images = synthetic.load(split="train").subset(6).gather(torch.arange(6))[0]
+    source = load_network(NAME, data).model
+    expected = prepare_trained(source, QCFS(levels=4), images).eval()
+    folder = RunFolder.create(training.out, "train", to_json(training, REGISTRIES), {})
+    assert run_training(training, folder) is not None
+    shutil.rmtree(data)
+    loaded = load_network(folder.path)
+    assert [name for name, value in expected.named_parameters() if value.dim() == 0] == ["conv_relu.v_threshold"]
+    assert all(torch.equal(loaded.model.state_dict()[name], value) for name, value in expected.state_dict().items())
+    assert torch.equal(loaded.model(images), expected(images))
+    assert (loaded.classes, loaded.credit) == (4, f"weights {NAME}: a journal; licence: any")
+    assert loaded.description["about"]["first_weights"]["weights"] == NAME
+    before = convert(loaded.model, QCFS())
+    save_conversion(folder.path / "snn.safetensors", loaded, before, {})
+    again, after = load_conversion(folder.path)
+    x = torch.rand(5, 2, 3, 16, 16)
+    assert torch.equal(after.model(x), before.model(x))
+    assert again.credit == loaded.credit
+
+
+def test_a_fine_tuned_network_is_fine_tuned_again(training: TrainRun, data: Path) -> None:
+    run_training(training, first := RunFolder.create(training.out, "first", to_json(training, REGISTRIES), {}))
+    clipped = replace(training, network=Network(pretrained=str(first.path)))
+    run_training(clipped, second := RunFolder.create(training.out, "second", to_json(clipped, REGISTRIES), {}))
+    shutil.rmtree(data)
+    shutil.rmtree(first.path)
+    loaded = load_network(second.path)
+    assert (loaded.classes, loaded.credit) == (4, f"weights {NAME}: a journal; licence: any")
+    assert "act" not in loaded.model.state_dict()
+    assert any(name.endswith("v_threshold") for name in loaded.model.state_dict())
+
+
+def test_it_is_trained_on_after_its_folder_is_gone(training: TrainRun, data: Path) -> None:
+    hasty = replace(training, minutes=0.0)
+    folder = RunFolder.create(training.out, "hasty", to_json(hasty, REGISTRIES), {})
+    assert run_training(hasty, folder) is None
+    shutil.rmtree(data / "weights")
+    assert run_training(replace(hasty, minutes=None), folder) is not None
+    assert load_network(folder.path).classes == 4
+
+
+def test_a_network_of_the_users_own_is_fine_tuned(training: TrainRun, own: Path) -> None:
+    config = replace(training, network=Network(pretrained=f"{own}:net", prepare=OPI(trained_bound=4.0)))
+    run_training(config, folder := RunFolder.create(training.out, "own", to_json(config, REGISTRIES), {}))
+    loaded = load_network(folder.path)
+    assert loaded.description["source"] == {"python": f"{own}:net"}
+    bounds = [value.item() for name, value in loaded.model.state_dict().items() if name.endswith("v_threshold")]
+    assert len(bounds) == 2
+    assert 4.0 not in bounds
+
+
+def test_it_is_trained_on_as_many_classes_as_it_has(training: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    three = replace(synthetic.load(split="train").subset(8), classes=("a", "b", "c"), labels=torch.zeros(8).long())
+    monkeypatch.setattr("spikewright.experiments.training.load_dataset", lambda *_: three)
+    with pytest.raises(ConfigError, match=rf"--dataset synthetic: has 3 classes, but {NAME} was made for 4\. Train"):
+        run_training(training, RunFolder.create(training.out, "wrong", to_json(training, REGISTRIES), {}))
+
+
+def test_a_pretrained_network_survives_json_and_is_looked_for_in_the_folder(data: Path, tmp_path: Path) -> None:
+    network = Network(pretrained=NAME)
+    assert from_json(Network, to_json(network, REGISTRIES), REGISTRIES) == network
+    x = torch.rand(2, 3, 16, 16)
+    assert torch.equal(network.build(data).eval()(x), load_network(NAME, data).model(x))
+    with pytest.raises(CheckpointError, match=rf"there is no network '{NAME}'"):
+        network.build(tmp_path)
 
 
 def test_a_saved_description_that_is_broken(data: Path, tmp_path: Path) -> None:

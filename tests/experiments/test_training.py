@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikewright.convert.recipes import QCFS
+from spikewright.convert import prepare_trained
+from spikewright.convert.recipes import OPI, QCFS
+from spikewright.convert.statistics import Maximum, Statistic
 from spikewright.core.config import from_json, to_json
 from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError
 from spikewright.data import synthetic
 from spikewright.data.augment import Cutout
 from spikewright.experiments import EXPERIMENTS
-from spikewright.experiments.network import load_network
+from spikewright.experiments.network import embedded, load_network, save_network
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun, run_training
 from spikewright.report import RunFolder
@@ -26,12 +28,25 @@ def folder_of(config: TrainRun, name: str = "run") -> RunFolder:
     return RunFolder.create(config.out, name, to_json(config, REGISTRIES), {})
 
 
+def small_relu(tiny: TrainRun, seed: int = 3) -> str:
+    """A ReLU network for the synthetic images, whose batch norms have seen some, as a file."""
+    torch.manual_seed(seed)
+    model = tiny.network.build().train()
+    with torch.no_grad():
+        model(synthetic.load(split="train").subset(32).gather(torch.arange(32))[0])
+    path = tiny.out / f"relu{seed}.safetensors"
+    save_network(path, model, tiny.network, {"seed": seed})
+    return str(path)
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_makes_two_updates(name: str, tiny: TrainRun) -> None:
     experiment = EXPERIMENTS[name]()
+    trained = small_relu(tiny)
     config = replace(
         experiment,
-        weights=None,  # of a network for other images
+        weights=experiment.weights and trained,
+        teacher=experiment.teacher and trained,
         network=replace(tiny.network, prepare=experiment.network.prepare),
         fit=replace(experiment.fit, epochs=1, checkpoint_steps=1),
         **{part: getattr(tiny, part) for part in ("dataset", "images", "batch_size", "device", "threads", "out")},
@@ -119,10 +134,72 @@ def test_a_run_keeps_its_first_weights_so_that_it_can_be_gone_on_with_alone(tiny
 
 
 def test_weights_of_other_layers_are_refused_before_training(tiny: TrainRun) -> None:
-    run_training(tiny, first := folder_of(tiny, "first"))
-    other = replace(tiny, network=replace(tiny.network, prepare=QCFS(levels=4)), weights=str(first.path))
-    with pytest.raises(CheckpointError, match=r"weights .*: does not fit ResNet: .*v_threshold is missing"):
-        run_training(other, folder_of(other, "other"))
+    other = replace(tiny, network=replace(tiny.network, architecture="resnet56"), weights=small_relu(tiny))
+    for prepare in (None, QCFS(levels=4)):
+        config = replace(other, network=replace(other.network, prepare=prepare))
+        with pytest.raises(CheckpointError, match=r"weights .*relu3\.safetensors: does not fit .*is missing"):
+            run_training(config, folder_of(config, "other"))
+    trained = replace(tiny, network=replace(tiny.network, prepare=QCFS(levels=4)))
+    run_training(trained, first := folder_of(trained, "first"))
+    plain = replace(tiny, weights=str(first.path))
+    with pytest.raises(CheckpointError, match=r"does not fit ResNet: .*v_threshold is not in the model"):
+        run_training(plain, folder_of(plain, "plain"))
+
+
+@pytest.mark.parametrize("statistic", [None, Maximum()])
+def test_a_plain_network_sets_the_first_thresholds(statistic: Statistic | None, tiny: TrainRun) -> None:
+    still = replace(tiny.fit, optimizer=SGD(lr=1e-30, weight_decay=0.0))
+    prepare, weights = QCFS(levels=4), small_relu(tiny)
+    network = replace(tiny.network, prepare=prepare)
+    config = replace(tiny, network=network, weights=weights, thresholds=statistic, fit=still)
+    run_training(config, folder := folder_of(config))
+    images = synthetic.load(split="train").subset(8).gather(torch.arange(8))[0]
+    source = load_network(weights).model
+    expected = prepare_trained(source, prepare, images, statistic=statistic).state_dict()
+    got, description = load(folder.path / "model.safetensors")
+    assert set(got) == set(expected)
+    same = [name for name in got if "running" not in name and "num_" not in name]
+    assert sum(name.endswith("v_threshold") for name in same) == 19
+    assert all(torch.equal(got[name], expected[name]) for name in same)
+    assert description["about"]["first_weights"] == {"weights": weights, "about": {"seed": 3}}
+
+
+def test_a_fine_tuning_stopped_after_every_update_ends_with_the_same_weights(tiny: TrainRun) -> None:
+    prepared = replace(tiny.network, prepare=QCFS(levels=4))
+    config = replace(tiny, network=prepared, weights=(weights := small_relu(tiny)), teacher=small_relu(tiny, 4))
+    run_training(config, whole := folder_of(config, "whole"))
+    hasty = replace(config, minutes=0.0)
+    parts = folder_of(hasty, "parts")
+    assert run_training(hasty, parts) is None
+    Path(weights).unlink()
+    while run_training(hasty, parts) is None:
+        pass
+    expected, got = (load(folder.path / "model.safetensors")[0] for folder in (whole, parts))
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
+
+
+def test_a_teacher_is_learnt_from_beside_the_labels(tiny: TrainRun) -> None:
+    """A teacher of no weight changes nothing but what is logged."""
+    rows, ends = {}, {}
+    for name, weight in (("alone", None), ("without", 0.0), ("with", 3.0)):
+        taught = replace(tiny, teacher=small_relu(tiny, 4), teacher_weight=weight or 0.0, teacher_temperature=2.0)
+        config = tiny if weight is None else taught
+        run_training(config, folder := folder_of(config, name))
+        (rows[name],) = folder.metrics()
+        ends[name] = load(folder.path / "model.safetensors")[0]
+    assert "distillation" not in rows["alone"]
+    assert rows["with"]["distillation"] > 0
+    assert all(torch.equal(ends["alone"][name], value) for name, value in ends["without"].items())
+    assert not torch.equal(ends["alone"]["classifier.weight"], ends["with"]["classifier.weight"])
+
+
+def test_the_fine_tunings_begin_with_the_embedded_network() -> None:
+    for levels in (4, 8):
+        config = EXPERIMENTS[f"cifar10_resnet20_qcfs_l{levels}_fine_tune"]()
+        assert config.network.prepare == QCFS(levels=levels)
+        assert config.weights == config.teacher == "cifar10_resnet20_relu"
+        assert config.weights in embedded()
+    assert EXPERIMENTS["cifar10_resnet20_clip"]().network.prepare == OPI(trained_bound=4.0)
 
 
 def test_the_evaluation_split_is_that_of_the_data_set(tiny: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,5 +216,11 @@ def test_bad_trainings_are_named(tiny: TrainRun) -> None:
         replace(tiny, label_smoothing=1)
     with pytest.raises(ArgumentError, match=r"TrainRun\.threads: got -1; expected 0 or a number of threads"):
         replace(tiny, threads=-1)
+    with pytest.raises(
+        ArgumentError, match=r"TrainRun\.calibration_images: got 0; expected a whole number of at least 1"
+    ):
+        replace(tiny, calibration_images=0)
+    with pytest.raises(ArgumentError, match=r"TrainRun\.teacher_temperature: got 0; expected a finite number above 0"):
+        replace(tiny, teacher_temperature=0)
     with pytest.raises(ConfigError, match=r"dataset: got 'mnits'; expected one of .*mnist"):
         run_training(replace(tiny, dataset="mnits"), folder_of(tiny))

@@ -1,0 +1,88 @@
+"""first_weights(): the network that a training begins with, where a trained one gives its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..convert.fine_tune import prepare_trained
+from ..convert.layers import TRAINED
+from ..convert.statistics import Statistic
+from ..core.errors import ArgumentError, sentence
+from ..core.fill import fill
+from .network import Loaded, Network, load_network, save_network
+
+
+@dataclass(frozen=True)
+class First:
+    """The network that a training begins with.
+
+    Args:
+        model: the network with its weights.
+        about: which weights they were.
+        classes: number of classes that it was made for; None if nobody says.
+        source: description of `Network.pretrained`, see `save_network`.
+    """
+
+    model: nn.Module
+    about: Mapping[str, Any]
+    classes: int | None
+    source: Mapping[str, Any] | None
+
+
+def first_weights(
+    network: Network,
+    weights: str | None,
+    kept: Path,
+    calibration: Any = None,
+    *,
+    statistic: Statistic | None = None,
+    data: Path | None = None,
+) -> First:
+    """The network that is to be trained, with a trained network's weights.
+
+    The trained network has the same layers, or it is the one with plain ReLUs from which the method prepares the
+    network: then each threshold is set from data, see `prepare_trained`.
+
+    Args:
+        network: what is to be trained.
+        weights: the trained network, see `load_network`; none for `network.pretrained`.
+        kept: file of the run that keeps a copy, so that the run can be gone on with alone.
+        calibration: training images that set thresholds.
+        statistic: of a ReLU's output that becomes its threshold, see `prepare_trained`.
+        data: folder of the data sets, for networks that others have trained.
+
+    Raises:
+        CheckpointError: if there is no such network, or its layers are not the model's.
+        ArgumentError: if neither weights nor a pretrained network are given.
+    """
+    if not kept.exists():
+        source = None if network.pretrained is None else load_network(network.pretrained, data)
+        given = load_network(weights, data) if weights is not None else source
+        if given is None:
+            allowed = "a trained network, or one in Network.pretrained"
+            raise ArgumentError(sentence("first_weights.weights", "None", allowed))
+        model, recipe = network.build(data), network.prepare
+        if recipe is not None and _trains_thresholds(model) and not _trains_thresholds(given.model):
+            plain = replace(network, prepare=None).build(data)
+            _fill(plain, given)
+            ready = prepare_trained(plain, recipe, calibration, statistic=statistic)
+            model.load_state_dict(ready.state_dict())
+        else:
+            _fill(model, given)
+        about = {"weights": given.name, "about": given.description.get("about", {})}
+        save_network(kept, model, network, about, None if source is None else source.description)
+    loaded = load_network(kept)
+    return First(loaded.model, loaded.description["about"], loaded.classes, loaded.description.get("source"))
+
+
+def _fill(model: nn.Module, given: Loaded) -> None:
+    fill(model, given.model.state_dict(), f"weights {given.name}")
+
+
+def _trains_thresholds(model: nn.Module) -> bool:
+    return any(isinstance(module, TRAINED) for module in model.modules())
