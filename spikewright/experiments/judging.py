@@ -117,8 +117,8 @@ class Measurements:
         return energy_over_time(self.operations, costs, steps, ann=self.source).energies
 
     def steps(self, timesteps: int) -> int:
-        """The steps that are run for T that count: a rehearsal costs spikes and energy too."""
-        return self.over_time.phases.rehearsal + timesteps
+        """The steps that are run for T that count: a rehearsal, and a window that layers replay, cost energy too."""
+        return self.over_time.phases.steps(timesteps)
 
     def table(self, recipe: str, title: str = "Result") -> Table:
         """One row for the source network, then one per shown T: accuracy, agreement, spikes, synops, MACs, energy."""

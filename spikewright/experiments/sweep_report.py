@@ -194,7 +194,8 @@ def summary(network: str, outcomes: Sequence[Outcome], tables: Sequence[Table]) 
     if len(failed) == len(outcomes):
         return f"**{network}**: no recipe converts it.{missing}"
     table = tables[0]
-    source, *rows = [dict(zip((column.name for column in table.columns), row)) for row in table.rows]
+    cells: list[Row] = [dict(zip((column.name for column in table.columns), row)) for row in table.rows]
+    source, rows = cells[0], cells[1:]
     best = max(rows, key=lambda row: (row["accuracy"], -row["latency"]))
     near = [row for row in rows if row["accuracy"] >= source["accuracy"] - 0.01]
     text = (

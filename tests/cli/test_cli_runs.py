@@ -141,7 +141,7 @@ def test_a_model_that_does_not_convert(run: Run, own: Path, calibrated: list[str
     assert ran.status == 2
     first, second, _ = ran.err.splitlines()
     assert first == "spikewright convert: OPI: no rule handles 1 operation:"
-    assert second.startswith("  0.1 (SiLU): no count of spikes has this shape")
+    assert second.startswith("  0.1 (SiLU): it is not a count of spikes; train with ReLU or QCFS instead")
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,15 @@ def test_a_rehearsal_costs_spikes_and_energy(config: ConvertRun, images: ImageDa
     assert one.column("energy")[-1] > three.column("energy")[1]
 
 
+def test_below_its_window_cos_costs_what_the_window_costs(config: ConvertRun, images: ImageDataset, own: Path) -> None:
+    """Every layer needs rho steps of the layer before it, whatever T."""
+    made = convert(load_network(f"{own}:net").model, COS(threshold=Maximum(), rho=3), torch.rand(64, 3, 16, 16))
+    table = judge(made, images, replace(config.judging, timesteps=4, at=(1, 2, 3, 4))).table("COS")
+    for name in ("spikes", "synops", "MACs", "energy"):
+        _, one, two, three, four = table.column(name)
+        assert one == two == three < four
+
+
 def test_a_diagnosis_splits_errors_by_step_and_cause(config: ConvertRun) -> None:
     report = run_diagnosis(config, folder := folder_of(config, "diagnose"))
     titles = [table.title for table in report.tables]
