@@ -11,5 +11,5 @@ images = Batches(load_dataset("cifar10", split="sample").subset(20), 20)
 for recipe in (QCFS(), SRP(tau=4), COS(rho=4)):
     conversion = convert(network, recipe)
     judged = accuracy_over_time(conversion.model, images, timesteps=4, source=conversion.source)
-    print(type(recipe).__name__, conversion.model.phases)  # the steps that are needed besides T
+    print(recipe, conversion.model.phases)  # the phases are the steps that are needed besides T
     print(judged.table(at=(1, 2, 4)).to_markdown())

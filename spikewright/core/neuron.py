@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .arguments import named
-from .errors import ArgumentError, sentence
+from .errors import ArgumentError, ShapeError, sentence
 from .params import hold
 from .reset import subtract
 from .stateful import Stateful
@@ -105,7 +105,18 @@ class Neuron(Stateful):
 
     def _fresh(self, xs: Tensor) -> State:
         check_window(xs, self.window, type(self).__name__)
+        self._check_shapes(xs[0])
         return self.first_state(xs)
+
+    def _check_shapes(self, x: Tensor) -> None:
+        for name, value in (*self.named_buffers(recurse=False), *self.named_parameters(recurse=False)):
+            sizes = value.shape[::-1]
+            if len(sizes) > x.dim() or any(size not in (1, own) for size, own in zip(sizes, x.shape[::-1])):
+                met = f"shape {list(value.shape)} for an input of {list(x.shape)}"
+                allowed = (
+                    "a number, or a tensor that broadcasts to the input [N, *F], e.g. [C, 1, 1] for a value per channel"
+                )
+                raise ShapeError(sentence(f"{type(self).__name__}.{name}", met, allowed))
 
     def extra_repr(self) -> str:
         """The constants, as `print(model)` shows them."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from .arguments import check_module
 from .errors import ShapeError
+from .input_error import readable_input
 from .phases import Phases
 from .temporal import Temporal, check_finite, check_sequence, fold, told, unfold
+
+_TIME_FIRST = (
+    "Give it a sequence [T, N, ...], time first, of the channels and size that the network was made for; of images "
+    "[N, ...] that is repeat(images, T)"
+)
 
 
 class Spiking(nn.Module):
@@ -45,18 +52,38 @@ class Spiking(nn.Module):
         holding = sum(layer.window > 0 for layer in layers)
         return Phases(max((layer.rehearsal for layer in layers), default=0), window, holding)
 
+    def _run(self, xs: Tensor) -> Tensor:
+        with told(self.module, xs.shape[0]):
+            return self.module(fold(xs))
+
+    def _check_rehearsal(self, timesteps: int) -> None:
+        rehearsal = self.phases.rehearsal
+        carried = any(getattr(part, "carry", None) is not None for part in self.module.modules())
+        if timesteps <= rehearsal and not carried:
+            raise ShapeError(
+                f"Spiking: got {timesteps} time steps, all of them rehearsal; expected more than {rehearsal}, whose "
+                "output does not count. Give model.phases.steps(T) steps, and take the output from "
+                "model.phases.rehearsal on."
+            )
+
     def forward(self, xs: Tensor) -> Tensor:
         """Input [T, N, ...] -> output [T, N, ...].
 
         Raises:
             ShapeError: if xs is no floating-point [T, N, ...] or the module returns no tensor of T*N rows.
             DataError: if xs holds NaN or infinite values.
+
+        A network with `phases` is given `phases.steps(T)` steps; its first `phases.rehearsal` outputs do not count.
         """
         check_sequence(xs, "Spiking")
         check_finite(xs, "Spiking")
         timesteps = xs.shape[0]
-        with told(self.module, timesteps):
-            out = self.module(fold(xs))
+        if torch.compiler.is_compiling():
+            out = self._run(xs)
+        else:
+            self._check_rehearsal(timesteps)
+            with readable_input("Spiking", xs, _TIME_FIRST):
+                out = self._run(xs)
         if not isinstance(out, Tensor) or out.shape[:1] != (timesteps * xs.shape[1],):
             met = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ShapeError(

@@ -112,7 +112,11 @@ def _untraceable(module: nn.Module, tracer: _Tracer, error: Exception) -> Conver
     if isinstance(error, AttributeError | NameError | ImportError | KeyError):
         todo = f"Does {kind} run by itself?"
         return ConversionError(f"{name}: cannot be traced into a graph: {where} fails ({_said(error)}). {todo}")
-    shapes = "" if tracer.example else "If it decides on shapes alone, give an example batch, example=images. "
+    shapes = (
+        ""
+        if tracer.example
+        else "If it decides on shapes alone, give example=images (spikewright check: --image 3,32,32). "
+    )
     return ConversionError(
         f"{name}: cannot be traced into a graph: {where} fails ({_said(error)}). {shapes}Decisions must not depend on "
         f"values of tensors, nor turn them into Python numbers: rewrite that part with tensor operations{whole}."

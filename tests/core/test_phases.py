@@ -25,6 +25,15 @@ def test_a_network_says_what_its_layers_need() -> None:
     assert Spiking(nn.Sequential(*layers)).phases == Phases(window=4, layers=2)
 
 
+def test_a_rehearsal_alone_is_refused_unless_it_is_carried_on() -> None:
+    model, x = Spiking(MaskedIF(rehearsal=3)), torch.rand(3, 1, 5)
+    with pytest.raises(ShapeError, match=r"Spiking: got 3 time steps, all of them rehearsal; expected more than 3"):
+        model(x)
+    with carry_state(model):
+        model(x)
+        model(x[:1])
+
+
 def test_a_sequence_shorter_than_the_window_is_refused_at_its_beginning_only() -> None:
     model = Spiking(CalibratedIF(window=3))
     short = torch.rand(2, 1, 5)

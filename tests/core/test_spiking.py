@@ -203,3 +203,20 @@ def test_one_neuron_at_two_places_starts_anew_at_each():
 def test_unfold_of_the_output_is_time_major():
     xs = dyadic(3, 2, 4)
     assert torch.equal(Spiking(nn.Identity())(xs), unfold(xs.reshape(6, 4), 3))
+
+
+def test_a_forgotten_time_axis_is_explained() -> None:
+    model = Spiking(nn.Sequential(nn.Conv2d(3, 4, 3), IF()))
+    with pytest.raises(
+        ShapeError, match=r"Spiking: the network cannot take a batch of shape \[2, 3, 8, 8\] .* time first"
+    ):
+        model(torch.rand(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 1, 1), (2, 1, 4, 1, 1)])
+def test_constants_that_do_not_fit_the_input_are_named(shape: tuple[int, ...]) -> None:
+    model = Spiking(IF(start=torch.zeros(shape)))
+    with pytest.raises(
+        ShapeError, match=r"IF\.start: got shape .* for an input of \[2, 4, 8, 8\]; expected a number, or"
+    ):
+        model(torch.rand(3, 2, 4, 8, 8))

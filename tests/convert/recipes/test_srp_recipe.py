@@ -132,12 +132,12 @@ def test_what_masking_does_to_the_error() -> None:
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(0, 6), st.integers(0, 99))
 def test_chunks_and_the_fast_path_give_the_same_bits(cuts: list[int], tau: int, seed: int) -> None:
-    xs = drive(seed, sum(cuts), (3, 4)).float()
+    xs = drive(seed, tau + sum(cuts), (3, 4)).float()
     model = Spiking(nn.Sequential(MaskedIF(v_threshold=0.7, rehearsal=tau, amplitude=0.7)))
     with torch.no_grad():
         whole = model(xs)
         with carry_state(model):
-            parts = torch.cat([model(part) for part in xs.split(cuts)])
+            parts = torch.cat([model(part) for part in xs.split([*[1] * tau, *cuts])])
         with gradient_rule(model, bptt):
             plain = model(xs)
     assert torch.equal(parts, whole)
