@@ -34,6 +34,9 @@ class Neuron(Stateful):
     levels: tuple[float, ...] | None = (0.0, 1.0)
     """The values of one step's unit spikes; None for a neuron whose output is not spikes (a read-out)."""
 
+    per_channel: tuple[str, ...] = ()
+    """The constants that hold a value per channel, [C]; the others broadcast to [N, *F]."""
+
     learnable: tuple[str, ...] = ("amplitude", "v_threshold")
     """The constants that `learn` may name."""
 
@@ -110,7 +113,7 @@ class Neuron(Stateful):
 
     def _check_shapes(self, x: Tensor) -> None:
         for name, value in (*self.named_buffers(recurse=False), *self.named_parameters(recurse=False)):
-            sizes = value.shape[::-1]
+            sizes = () if name in self.per_channel else value.shape[::-1]
             if len(sizes) > x.dim() or any(size not in (1, own) for size, own in zip(sizes, x.shape[::-1])):
                 met = f"shape {list(value.shape)} for an input of {list(x.shape)}"
                 allowed = (

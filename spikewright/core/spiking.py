@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -82,7 +84,8 @@ class Spiking(nn.Module):
             out = self._run(xs)
         else:
             self._check_rehearsal(timesteps)
-            with readable_input("Spiking", xs, _TIME_FIRST):
+            # a sequence of images has five axes: four that the network cannot take are images without a time axis
+            with readable_input("Spiking", xs, _TIME_FIRST) if xs.dim() == 4 else nullcontext():
                 out = self._run(xs)
         if not isinstance(out, Tensor) or out.shape[:1] != (timesteps * xs.shape[1],):
             met = list(out.shape) if isinstance(out, Tensor) else type(out).__name__

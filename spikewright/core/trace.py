@@ -115,7 +115,8 @@ def _untraceable(module: nn.Module, tracer: _Tracer, error: Exception) -> Conver
     shapes = (
         ""
         if tracer.example
-        else "If it decides on shapes alone, give example=images (spikewright check: --image 3,32,32). "
+        else "If it decides on shapes alone, give an example batch, example=images "
+        "(spikewright check: --image 3,32,32). "
     )
     return ConversionError(
         f"{name}: cannot be traced into a graph: {where} fails ({_said(error)}). {shapes}Decisions must not depend on "

@@ -92,6 +92,7 @@ class SignedMemoryIF(Neuron):
 
     levels = (-1.0, -0.25, 0.0, 0.25, 1.0)
     graded = True
+    per_channel = ("slope",)
     v_threshold: Tensor
     start: Tensor
     slope: Tensor
