@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from numbers import Real
 from typing import Any
 
 import torch
@@ -157,6 +158,8 @@ def convert(
         raise ArgumentError(sentence("convert.allow", repr(allow), f"a tuple of names, e.g. ({allow!r},)"))
     if not isinstance(thresholds, Mapping | None):
         raise ArgumentError(sentence("convert.thresholds", named(thresholds), "site -> threshold, or None"))
+    if not isinstance(starts, Mapping | None) or not all(isinstance(v, Tensor | Real) for v in (starts or {}).values()):
+        raise ArgumentError(sentence("convert.starts", named(starts), "site -> number or tensor, or None"))
     if not isinstance(extra, Sequence):
         raise ArgumentError(sentence("convert.extra", named(extra), "a tuple of rules, e.g. (max_pool_to_average,)"))
     name = type(recipe).__name__

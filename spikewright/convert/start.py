@@ -6,12 +6,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
 from ..coding.encode import repeat
+from ..core.arguments import named
 from ..core.errors import ArgumentError, ConversionError, DataError, sentence
 from ..core.input_error import readable_input
 from ..core.neuron import Neuron
@@ -65,8 +67,11 @@ class FittedStart:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ArgumentError(sentence(f"FittedStart.{name}", repr(value), f"a whole number of at least {least}"))
-        if not -1e6 < self.lowest < self.highest < 1e6:
-            met = f"{self.lowest} and {self.highest}"
+        if self.groups not in (per_layer, per_channel):
+            raise ArgumentError(sentence("FittedStart.groups", named(self.groups), "per_layer or per_channel"))
+        ends = (self.lowest, self.highest)
+        if not all(isinstance(end, Real) for end in ends) or not -1e6 < self.lowest < self.highest < 1e6:
+            met = f"{self.lowest!r} and {self.highest!r}"
             raise ArgumentError(sentence("FittedStart.lowest", met, "finite numbers, lowest below highest"))
 
 
@@ -87,6 +92,7 @@ def fit_starts(conversion: Conversion, calibration: Any, fitted: FittedStart | N
         A conversion whose `starts` hold the fitted potentials.
 
     Raises:
+        ArgumentError: for an argument of the wrong kind.
         ConversionError: if no neuron has a threshold and a start potential.
         DataError: if there is no image, or one holds NaN.
 
@@ -101,6 +107,10 @@ def fit_starts(conversion: Conversion, calibration: Any, fitted: FittedStart | N
         >>> fitted.starts["1"].shape
         torch.Size([3])
     """
+    if not isinstance(conversion, Conversion):
+        raise ArgumentError(sentence("fit_starts.conversion", named(conversion), "what convert() returns"))
+    if not isinstance(fitted, FittedStart | None):
+        raise ArgumentError(sentence("fit_starts.fitted", named(fitted), "FittedStart(...) or None"))
     how = fitted or FittedStart()
     x = _first_images(calibration, how.images)
     x = x.to(next((part.device for part in conversion.model.parameters()), x.device))
@@ -179,6 +189,10 @@ def _fits(neuron: Neuron) -> bool:
 def _first_images(calibration: Any, count: int) -> Tensor:
     taken: list[Tensor] = []
     for batch in images(calibration):
+        if not isinstance(batch, Tensor) or not batch.is_floating_point():
+            met = str(batch.dtype) if isinstance(batch, Tensor) else type(batch).__name__
+            allowed = "floating-point image batches [N, ...], as torch tensors"
+            raise DataError(sentence("fit_starts", met, allowed, "Convert with torch.as_tensor(x).float() / 255"))
         taken.append(batch[: count - sum(map(len, taken))])
         if sum(map(len, taken)) >= count:
             break

@@ -125,6 +125,22 @@ def test_a_fitted_network_can_be_trained_on() -> None:
 
 def test_bad_fits() -> None:
     conversion = convert(net(), OPI(), X)
+    with pytest.raises(
+        ArgumentError, match=r"fit_starts\.conversion: got Sequential; expected what convert\(\) returns"
+    ):
+        fit_starts(net(), X)  # pyright: ignore
+    with pytest.raises(ArgumentError, match=r"fit_starts\.fitted: got .*; expected FittedStart"):
+        fit_starts(conversion, X, 5)  # pyright: ignore
+    for broken in (X.byte(), X.numpy()):
+        with pytest.raises(DataError, match=r"fit_starts: got .*; expected floating-point image batches"):
+            fit_starts(conversion, broken)
+    with pytest.raises(ArgumentError, match=r"FittedStart\.groups: got .*; expected per_layer or per_channel"):
+        FittedStart(groups="per_layer")  # pyright: ignore
+    with pytest.raises(ArgumentError, match=r"FittedStart\.lowest: got 'a' and 1\.0"):
+        FittedStart(lowest="a")  # pyright: ignore
+    for wrong in ([1], {"1": "a"}):
+        with pytest.raises(ArgumentError, match=r"convert\.starts: got .*; expected site -> number or tensor, or None"):
+            convert(net(), OPI(), X, starts=wrong)  # pyright: ignore
     with pytest.raises(DataError, match="fit_starts: got no image"):
         fit_starts(conversion, [])
     with pytest.raises(DataError, match="fit_starts: got NaN or infinite values in an image"):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...core.arguments import named
 from ...core.errors import ArgumentError, sentence
 from ...core.neuron import Neuron
 from ...core.reset import subtract
@@ -253,6 +254,8 @@ class COS(TrainedRecipe):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ArgumentError(sentence(f"COS.{name}", repr(value), f"a whole number of at least {least}"))
+        if not isinstance(self.rule, OffsetRule):
+            raise ArgumentError(sentence("COS.rule", named(self.rule), "an OffsetRule, guarded or published"))
 
     def neuron(self, v_threshold: Tensor) -> CalibratedIF:
         return CalibratedIF(

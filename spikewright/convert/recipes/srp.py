@@ -5,11 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ...core.arguments import named
 from ...core.errors import ArgumentError, sentence
 from ...core.neuron import Neuron
 from ...core.types import ResetFn, SpikeFn
@@ -205,7 +207,10 @@ class SRP(TrainedRecipe):
         super().__post_init__()
         if isinstance(self.tau, bool) or not isinstance(self.tau, int) or self.tau < 0:
             raise ArgumentError(sentence("SRP.tau", repr(self.tau), "a whole number of at least 0"))
-        if self.mask_threshold is not None and not abs(self.mask_threshold) < float("inf"):
+        if not isinstance(self.rule, MaskRule):
+            raise ArgumentError(sentence("SRP.rule", named(self.rule), "a MaskRule, paper or authors_code"))
+        border = self.mask_threshold
+        if border is not None and not (isinstance(border, Real) and abs(border) < float("inf")):
             raise ArgumentError(sentence("SRP.mask_threshold", repr(self.mask_threshold), "none or a finite number"))
 
     def neuron(self, v_threshold: Tensor) -> MaskedIF:

@@ -257,6 +257,7 @@ def test_calibrate_stops_when_nothing_is_wrong() -> None:
         ({"rho": 0}, r"COS\.rho: got 0; expected a whole number of at least 1"),
         ({"iterations": -1}, r"COS\.iterations: got -1; expected a whole number of at least 0"),
         ({"iterations": True}, r"COS\.iterations: got True"),
+        ({"rule": "guarded"}, r"COS\.rule: got .*; expected an OffsetRule, guarded or published"),
         ({"start": float("nan")}, r"COS\.start: got nan"),
     ],
 )

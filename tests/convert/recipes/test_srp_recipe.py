@@ -163,6 +163,8 @@ def test_any_start_and_any_threshold() -> None:
         ({"tau": -1}, r"SRP\.tau: got -1; expected a whole number of at least 0"),
         ({"tau": 2.0}, r"SRP\.tau: got 2\.0"),
         ({"mask_threshold": float("nan")}, r"SRP\.mask_threshold: got nan; expected none or a finite number"),
+        ({"mask_threshold": "a"}, r"SRP\.mask_threshold: got 'a'"),
+        ({"rule": "paper"}, r"SRP\.rule: got .*; expected a MaskRule, paper or authors_code"),
         ({"levels": 0}, r"levels: got 0"),
         ({"start": float("inf")}, r"SRP\.start: got inf"),
     ],
