@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +26,7 @@ from spikewright.convert.driver import trace_for_inference
 from spikewright.convert.fold import fold_batch_norm
 from spikewright.convert.operations import is_relu
 from spikewright.convert.rules import sites
-from spikewright.convert.statistics import Statistic, measure
+from spikewright.convert.statistics import At, Statistic, measure
 from spikewright.data import cifar10
 from spikewright.experiments.network import load_network
 from spikewright.report.environment import environment
@@ -79,7 +80,7 @@ def compare(network: str, images: int, batch_size: int, rounds: int) -> dict[str
     relus = [site for site in sites(graph) if is_relu(site)]
     ways: dict[str, Callable[[], object]] = {FORWARD: lambda: forward(graph, batches)}
     for name, statistic in STATISTICS.items():
-        ways[name] = lambda wanted=[(site, statistic) for site in relus]: measure(graph, wanted, batches)
+        ways[name] = partial(measure, graph, [(site, At(is_relu, statistic)) for site in relus], batches)
     runs = []
     for number in range(rounds + 1):  # the first one warms up
         say(f"round {number} of {rounds}")

@@ -59,7 +59,8 @@ def test_every_data_file_travels_with_the_package() -> None:
     package = ROOT / "spikewright"
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["spikewright"]
     taken = {path for pattern in patterns for path in package.glob(pattern)}
-    there = {path for path in package.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    files = (path for path in package.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    there = {path for path in files if path.suffix != ".py"}
     assert there <= taken, there - taken
 
 

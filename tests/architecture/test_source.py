@@ -23,8 +23,13 @@ OUTSIDE = re.compile(f"{PLACES}|{HOSTS}|{WORDS}", re.IGNORECASE)
 FREE_IN_TESTS = re.compile(r"/tmp/|/home/\w")  # invented paths that stand for a user's own
 
 # Heavy libraries: the folders whose files may import them as soon as they are imported themselves.
-HOMES_OF = {"matplotlib": ("report/plots/",), "lightning": (), "lightning_fabric": ("train/", "experiments/")}
-ONE_FILE_EACH = ("kornia", "numba", "nir", "h5py", "gymnasium", "captum", "scipy")
+HOMES_OF = {
+    "matplotlib": ("report/plots/",),
+    "lightning": (),
+    "lightning_fabric": ("train/", "experiments/"),
+    "numba": ("convert/statistics/",),
+}
+ONE_FILE_EACH = ("kornia", "nir", "h5py", "gymnasium", "captum", "scipy")
 
 
 def executed(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -21,7 +21,7 @@ class Maximum(Statistic):
     Source: Diehl et al. 2015, "Fast-classifying, high-accuracy spiking deep networks", IJCNN 2015.
     """
 
-    def begin(self, who: str, samples: int | None = None) -> Measure:
+    def begin(self, who: str) -> Measure:
         return _RunningMaximum(who)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -67,18 +67,6 @@ def images(data: Any) -> Iterator[Tensor]:
         raise DataError(sentence("calibration", type(data).__name__, allowed))
 
 
-def samples_at_most(data: Any) -> int | None:
-    """How many samples calibration data holds at most, or None where it does not say."""
-    if isinstance(data, list | tuple):
-        return sum(len(x) for x in map(_image, data) if isinstance(x, Tensor) and x.dim())
-    if not isinstance(data, Sized) or isinstance(getattr(data, "dataset", data), IterableDataset):
-        return None
-    if isinstance(data, Tensor) or not isinstance(data, Iterable):
-        return len(data) if getattr(data, "ndim", 1) else 0
-    batch_size = getattr(data, "batch_size", None)
-    return len(data) * batch_size if isinstance(batch_size, int) else None
-
-
 def _image(part: Any) -> Any:
     return part[0] if isinstance(part, tuple | list) and part else part
 
@@ -113,8 +101,7 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any)
         ConversionError: if a layer is never active.
     """
     rows = [(site.name, *where.reading(site), where.statistic) for site, where in wanted]
-    most = samples_at_most(data)
-    measures = {name: statistic.begin(name, most) for name, _, _, statistic in rows}
+    measures = {name: statistic.begin(name) for name, _, _, statistic in rows}
     shapes: dict[str, tuple[int, ...]] = {}
 
     def see(name: str, values_of: Callable[[Tensor], Tensor], groups: Groups) -> Callable[[Tensor], None]:

@@ -50,13 +50,8 @@ class Statistic(ABC):
     groups: Groups = per_layer
 
     @abstractmethod
-    def begin(self, who: str, samples: int | None = None) -> Measure:
-        """A new measurement.
-
-        Args:
-            who: name of the site.
-            samples: how many samples will come at most, or None where nobody knows.
-        """
+    def begin(self, who: str) -> Measure:
+        """A new measurement at the site of that name."""
 
 
 def check_statistic(statistic: object, who: str) -> None:

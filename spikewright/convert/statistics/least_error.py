@@ -1,0 +1,132 @@
+"""least_error_threshold(): the threshold with the least squared error over T steps, found with certainty."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+RELATIVE, ABSOLUTE = 1e-3, 1e-7
+"""How much better another threshold may be at most: of the least error, or of the sum of all squares."""
+FIRST = 2.0**0.25
+"""Ratio of neighbours in the grid that the search begins with."""
+
+
+@numba.njit(cache=True, nogil=True)
+def step_error(
+    threshold: float, values: np.ndarray, above: np.ndarray, timesteps: int
+) -> tuple[float, float, float]:  # pragma: no cover - compiled
+    """Squared error of what an IF neuron delivers, over given activations.
+
+    With the start at half the threshold, a constant input a becomes on average over T steps
+
+        q(a) = threshold * k / T,    k = clip(floor(T a / threshold + 1/2), 0, T)
+
+    so k is at least m from a = threshold (m - 1/2) / T on, and all sums over the activations are sums over those above
+    T such borders. Where no activation crosses a border the error is a parabola in the threshold,
+
+        sum (a - q)^2 = sum a^2 - 2 threshold B / T + threshold^2 C / T^2,    B = sum a k,    C = sum k^2
+
+    Args:
+        threshold: above 0.
+        values: activations above 0, rising, float64 [n].
+        above: number, sum and sum of squares of the activations from each place on, float64 [3, n + 1].
+        timesteps: T.
+
+    Returns:
+        The error, B and C.
+    """
+    b = c = 0.0
+    for m in range(timesteps):
+        place = np.searchsorted(values, threshold * (m + 0.5) / timesteps)
+        if place == len(values):
+            break
+        b += above[1, place]
+        c += (2 * m + 1) * above[0, place]
+    step = threshold / timesteps
+    return max(above[2, 0] - 2 * step * b + step * step * c, 0.0), b, c
+
+
+@numba.njit(cache=True, nogil=True)
+def least_error_threshold(
+    values: np.ndarray, counts: np.ndarray, timesteps: int
+) -> float:  # pragma: no cover - compiled
+    """The threshold, at most the largest activation, with the least squared error; see `step_error`.
+
+    Branch and bound. The neuron delivers the level nearest to an activation, so with other levels it would not be
+    nearer: for the root r of the error and any two thresholds, r(v) >= r(u) - |v - u| sqrt(C(v)) / T. As C falls with
+    the threshold, r is bounded from below between any two thresholds at which it is known. Clipping alone is another
+    bound: sum (a - v)^2 over a > v. An interval that cannot hold a better threshold is left out, any other is halved.
+
+    Args:
+        values: activations above 0, rising, float64 [n], at least one.
+        counts: how often each occurs, float64 [n].
+        timesteps: T, at least 1.
+
+    Returns:
+        A threshold at the lowest point of its parabola. No other is better by more than RELATIVE of its error or
+        ABSOLUTE of the sum of all squares.
+    """
+    n, top, bottom = len(values), values[-1], values[0]  # below all activations the error falls with the threshold
+    above = np.zeros((3, n + 1))
+    for place in range(n - 1, -1, -1):
+        count, a = counts[place], values[place]
+        above[0, place] = above[0, place + 1] + count
+        above[1, place] = above[1, place + 1] + count * a
+        above[2, place] = above[2, place + 1] + count * a * a
+    square = above[2, 0]
+    best, least = top, np.inf
+
+    size = 64 + int(np.ceil(np.log(top / bottom) / np.log(FIRST)))
+    lows, highs = np.empty(size), np.empty(size)
+    r_lows, r_highs, slopes = np.empty(size), np.empty(size), np.empty(size)
+    waiting = 0
+    low, high, r_high = top, top, np.inf
+    while True:
+        error, b, c = step_error(low, values, above, timesteps)
+        lowered, bound = _lowest_point(low, b, c, square, top, timesteps)
+        if bound < least:
+            best, least = lowered, bound
+        if low < high:
+            lows[waiting], highs[waiting], slopes[waiting] = low, high, np.sqrt(c) / timesteps
+            r_lows[waiting], r_highs[waiting] = np.sqrt(error), r_high
+            waiting += 1
+        place = np.searchsorted(values, low, side="right")
+        clipped = above[2, place] - 2 * low * above[1, place] + low * low * above[0, place]
+        if low <= bottom or clipped >= least:
+            break
+        low, high, r_high = max(low / FIRST, bottom), low, np.sqrt(error)
+
+    while waiting:
+        waiting -= 1
+        low, high, slope = lows[waiting], highs[waiting], slopes[waiting]
+        r_low, r_high = r_lows[waiting], r_highs[waiting]
+        r = max((r_low + r_high - (high - low) * slope) / 2, 0.0)
+        middle = (low + high) / 2
+        if r * r >= least - max(RELATIVE * least, ABSOLUTE * square) or not low < middle < high:
+            continue
+        error, b, c = step_error(middle, values, above, timesteps)
+        lowered, bound = _lowest_point(middle, b, c, square, top, timesteps)
+        if bound < least:
+            best, least = lowered, bound
+        r_middle = np.sqrt(error)
+        highs[waiting], r_highs[waiting] = middle, r_middle
+        lows[waiting + 1], highs[waiting + 1], slopes[waiting + 1] = middle, high, np.sqrt(c) / timesteps
+        r_lows[waiting + 1], r_highs[waiting + 1] = r_middle, r_high
+        waiting += 2
+
+    while True:  # a lower parabola may begin where an activation has crossed a border
+        _, b, c = step_error(best, values, above, timesteps)
+        lowered, bound = _lowest_point(best, b, c, square, top, timesteps)
+        if not bound < least - 1e-14 * square:
+            return best
+        best, least = lowered, bound
+
+
+@numba.njit(cache=True, nogil=True)
+def _lowest_point(
+    threshold: float, b: float, c: float, square: float, top: float, timesteps: int
+) -> tuple[float, float]:  # pragma: no cover - compiled
+    """Lowest point of the parabola at a threshold, at most `top`, and its height; the error there is at most that."""
+    lowest = min(timesteps * b / c, top) if c > 0 else threshold
+    step = lowest / timesteps
+    return lowest, max(square - 2 * step * b + step * step * c, 0.0)
