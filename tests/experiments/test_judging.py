@@ -221,3 +221,23 @@ def test_activity_shows_some_layers_of_many(conversion: Conversion, images: Imag
     assert border == [next(iter(conversion.neurons())), 4 * 16 * 16]
     assert math.prod(np.asarray(raster.arrays["spikes"]).shape) == 2 * 1024
     assert re.match(r"Spikes of 1 layer for the first image", raster.caption)
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_the_order_of_memory_changes_rounding_only_and_is_put_back(
+    conversion: Conversion, images: ImageDataset, memory_format
+) -> None:
+    strides = {name: part.stride() for name, part in conversion.model.named_parameters()}
+    seen: set[bool] = set()
+
+    def look(module, args, output) -> None:
+        seen.add(output.is_contiguous(memory_format=torch.channels_last) and not output.is_contiguous())
+
+    convolution = next(part for part in conversion.model.modules() if isinstance(part, torch.nn.Conv2d))
+    judging = Judging(split="test", timesteps=4, counted_images=5, memory_format=memory_format)
+    with convolution.register_forward_hook(look):
+        found = judge(conversion, images, judging).over_time
+    plain = accuracy_over_time(conversion.model, Batches(images, 20), 4, source=conversion.source)
+    assert found.correct == pytest.approx(plain.correct, abs=1)
+    assert (True in seen) == (memory_format == "channels_last")
+    assert {name: part.stride() for name, part in conversion.model.named_parameters()} == strides
