@@ -28,8 +28,9 @@ check: $(READY)  ## formatting, lint, types, architecture, generated pages
 	@$(BIN)/pyright
 	@$(BIN)/pytest tests/architecture tests/papers/test_page.py
 
-bench: $(BENCH_READY)  ## speed and memory beside another library, in an environment of its own
+bench: $(BENCH_READY)  ## speed and memory beside another library, and what calibration costs, in an environment of its own
 	@.venv-bench/bin/python benchmarks/run.py
+	@.venv-bench/bin/python benchmarks/calibration.py
 
 docs: $(READY)  ## write the generated pages of docs/ again
 	@for page in map api results papers methods support readme; do $(BIN)/python tools/$$page.py || exit 1; done

@@ -136,7 +136,11 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / result_name(result)).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(comparison(result).to_markdown())
-    return 0
+    if options.quick:
+        return 0
+    import tables
+
+    return tables.main([])
 
 
 if __name__ == "__main__":

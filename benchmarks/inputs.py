@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from spikewright.models import MODELS
+from spikewright.models import MODELS, pretrained
 
 Batch = tuple[Tensor, Tensor]
 """Images [N, C, H, W], float in [0, 1], and labels [N]."""
@@ -61,8 +61,26 @@ def write_inputs(reference: str, images: int, calibration: int, folder: Path) ->
     }
 
 
+def write_pretrained(name: str, images: int, calibration: int, folder: Path) -> dict[str, Any]:
+    """`write_inputs` for a network that others trained, on CIFAR-10's test and training images (SPIKEWRIGHT_DATA)."""
+    from spikewright.data import cifar10
+    from spikewright.experiments.network import load_network
+
+    about = load_network(name).description["pretrained"]
+    data = {"test": cifar10.load(split="test"), "train": cifar10.load(split="train")}
+    x, y = data["test"].gather(torch.arange(images))
+    measured, _ = data["train"].gather(torch.arange(calibration))
+    save_file({"x": x, "y": y, "calibration": measured}, folder / "images.safetensors")
+    return {
+        "network": {**{part: about[part] for part in ("name", "sha256", "source")}, "made_of": {"pretrained": name}},
+        "data": {"test": {"first_images": images}, "train": {"first_images": calibration}},
+    }
+
+
 def read_network(folder: Path, made_of: Mapping[str, Any]) -> nn.Module:
     """The trained network, in `eval()`."""
+    if "pretrained" in made_of:
+        return pretrained(made_of["pretrained"])
     model = MODELS[made_of["architecture"]](made_of["classes"], mean=made_of["mean"], std=made_of["std"])
     model.load_state_dict(load_file(folder / "network.safetensors"))
     return model.eval()

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from inputs import read_batches, read_calibration, read_network, write_inputs
+from inputs import read_batches, read_calibration, read_network, write_inputs, write_pretrained
 
 
 def peak_memory() -> int:
@@ -22,12 +22,14 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def describe(folder: str, network: str, images: int, calibration: int, argv: list[str]) -> dict[str, Any]:
+def describe(
+    folder: str, network: str, images: int, calibration: int, argv: list[str], others: bool = False
+) -> dict[str, Any]:
     """Write the inputs of all sides; say what they are and what they run on."""
     from spikewright.report.environment import environment
     from spikewright.train import accuracy_over_time
 
-    inputs = write_inputs(network, images, calibration, Path(folder))
+    inputs = (write_pretrained if others else write_inputs)(network, images, calibration, Path(folder))
     sys.argv = argv
     versions = ("torch", "numpy", "spikewright", "spikingjelly")
     rows = inspect.signature(accuracy_over_time).parameters["rows"].default
@@ -99,6 +101,18 @@ def measure(
     return {"after_imports": after_imports, "ready": ready, "runs": runs}
 
 
+def count(
+    folder: str, side: str, conversion: str, made_of: Mapping[str, Any], images: int, timesteps: int
+) -> dict[str, Any]:
+    """Spikes per image in steps 1..t, for each t, on the first images."""
+    library, network = _side(side), read_network(Path(folder), made_of)
+    model = library.restore(network, conversion, _stored(folder, side, conversion))
+    torch.set_num_threads(1)
+    ((x, _),) = read_batches(Path(folder), images, images)
+    with torch.inference_mode():
+        return {"images": images, "spikes_per_image": [n / images for n in library.spikes(model, x, timesteps)]}
+
+
 def _side(name: str) -> ModuleType:
     return importlib.import_module(f"side_{name}")
 
@@ -107,7 +121,7 @@ def _stored(folder: str, side: str, conversion: str) -> Path:
     return Path(folder) / f"{side}-{conversion}.safetensors"
 
 
-ACTIONS = {"describe": describe, "convert": convert, "check": check, "measure": measure}
+ACTIONS = {"describe": describe, "convert": convert, "check": check, "measure": measure, "count": count}
 
 if __name__ == "__main__":
     torch.manual_seed(0)

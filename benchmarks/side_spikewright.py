@@ -8,28 +8,39 @@ from pathlib import Path
 from inputs import Batch
 from torch import Tensor, nn
 
-from spikewright.convert import OPI, Percentile, Recipe, RobustNorm, convert, per_channel
+from spikewright.convert import OPI, ErrorOptimal, Percentile, Recipe, RobustNorm, convert, per_channel
+from spikewright.convert.start import FittedStart, fit_starts
 from spikewright.core import Spiking
+from spikewright.profile import count_spikes
 from spikewright.train import accuracy_over_time
 from spikewright.train.checkpoint import load, save
 
 RECIPES: dict[str, Recipe] = {
     "channel-half": OPI(threshold=Percentile(groups=per_channel)),
     "layer-zero": RobustNorm(),
+    **{f"fitted-{t}": OPI(threshold=ErrorOptimal(timesteps=t, groups=per_channel)) for t in (1, 2, 4, 8, 16, 32)},
 }
-"""Conversion -> recipe: a threshold per channel or per layer, and the start at half of it or at zero."""
+"""Conversion -> recipe: a threshold per channel or per layer, and the start at half of it or at zero; for a number of
+steps, thresholds with the least error at it, and starts fitted to it."""
 
 WAYS = ("default",)
 
 
 def convert_and_store(network: nn.Module, conversion: str, images: Tensor, path: Path) -> None:
-    """Convert with thresholds measured on images [N, C, H, W], and write the thresholds."""
-    save(path, convert(network, RECIPES[conversion], images).thresholds, {})
+    """Convert with thresholds, and starts, measured on images [N, C, H, W], and write them."""
+    found = convert(network, RECIPES[conversion], images)
+    if conversion.startswith("fitted-"):
+        found = fit_starts(found, images, FittedStart(timesteps=int(conversion.removeprefix("fitted-"))))
+    starts = {f"start {site}": start for site, start in found.starts.items()}
+    save(path, {**found.thresholds, **starts}, {})
 
 
 def restore(network: nn.Module, conversion: str, path: Path) -> Spiking:
-    """The converted network, with the thresholds of a file."""
-    return convert(network, RECIPES[conversion], thresholds=load(path)[0]).model
+    """The converted network, with the thresholds and starts of a file."""
+    tensors = load(path)[0]
+    starts = {name.removeprefix("start "): tensor for name, tensor in tensors.items() if name.startswith("start ")}
+    thresholds = {name: tensor for name, tensor in tensors.items() if not name.startswith("start ")}
+    return convert(network, RECIPES[conversion], thresholds=thresholds, starts=starts).model
 
 
 def with_thresholds(network: nn.Module, conversion: str, path: Path, thresholds: Sequence[Tensor]) -> Spiking:
@@ -42,3 +53,9 @@ def with_thresholds(network: nn.Module, conversion: str, path: Path, thresholds:
 def judge(model: Spiking, way: str, batches: Sequence[Batch], timesteps: int, rows: int) -> list[int]:
     """How many images are classified right after each step."""
     return list(accuracy_over_time(model, batches, timesteps, rows=rows).correct)
+
+
+def spikes(model: Spiking, x: Tensor, timesteps: int) -> list[int]:
+    """Spikes of all neurons in steps 1..t for all images together, for each t."""
+    counts = count_spikes(model, [x], timesteps=timesteps)
+    return [round(counts.spikes_per_sample(t) * len(x)) for t in range(1, timesteps + 1)]

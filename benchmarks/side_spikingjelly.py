@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from inputs import Batch, read_calibration
 from safetensors.torch import load_file, save_file
-from spikingjelly.activation_based import ann2snn, functional
+from spikingjelly.activation_based import ann2snn, functional, neuron
 from torch import Tensor, nn
+
+from spikewright.models.resnet import BasicBlock, ZeroPadded
 
 RECIPES: dict[str, dict[str, Any]] = {
     "channel-half": {"mode": "99.9%", "channel_wise": True, "half_threshold": True},
@@ -31,8 +33,21 @@ class Scaled(nn.Module):
         self.scaling, self.body = scaling, body
 
 
+def _as_convolution(shortcut: ZeroPadded, inputs: int) -> nn.Conv2d:
+    """The same map as a convolution with weights 0 and 1, as SpikingJelly's conversion knows no padding."""
+    outputs, stride = shortcut.before + inputs + shortcut.after, shortcut.stride
+    same = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+    with torch.no_grad():
+        same.weight.zero_()
+        same.weight[shortcut.before : shortcut.before + inputs, :, 0, 0] = torch.eye(inputs)
+    return same
+
+
 def _convert(network: nn.Module, conversion: str, images: Tensor) -> Scaled:
     body = copy.deepcopy(network)
+    for block in [part for part in body.modules() if isinstance(part, BasicBlock)]:
+        if isinstance(block.shortcut, ZeroPadded):
+            block.shortcut = _as_convolution(block.shortcut, block.first[0].in_channels)
     scaling, body.normalize = body.normalize, nn.Identity()
     with torch.no_grad():
         scaled = scaling(images)
@@ -82,3 +97,18 @@ def judge(model: Scaled, way: str, batches: Sequence[Batch], timesteps: int, row
     for x, y in batches:
         correct += (outputs(model, way, x, timesteps, rows).cumsum(0).argmax(-1) == y).sum(1)
     return correct.tolist()
+
+
+def spikes(model: Scaled, x: Tensor, timesteps: int) -> list[int]:
+    """Spikes of all neurons in steps 1..t for all images together, for each t."""
+    counts = torch.zeros(timesteps)
+
+    def count(part: nn.Module, given: object, fired: Tensor) -> None:
+        counts.add_((fired != 0).flatten(1).sum(1))
+
+    parts = [part for part in model.modules() if isinstance(part, neuron.BaseNode)]
+    handles = [part.register_forward_hook(count) for part in parts]
+    outputs(model, "multi-step", x, timesteps, rows=0)
+    for handle in handles:
+        handle.remove()
+    return [int(n) for n in counts.cumsum(0)]

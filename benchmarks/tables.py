@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import calibration
 
 from spikewright.report.table import Column, Table
 
@@ -17,14 +19,14 @@ RESULTS, TABLES, DOCS = ROOT / "benchmarks/results", ROOT / "benchmarks/tables",
 HEAD = """# Benchmarks
 
 Written by `make bench`, which measures and then brings this page up to date; do not edit. Results with everything they
-were measured on are in `benchmarks/results/`, the tables alone in `benchmarks/tables/`.
+were measured on are in `benchmarks/results/`, the tables alone in `benchmarks/tables/`. The comparison after few steps
+needs data that `make bench` does not fetch: `SPIKEWRIGHT_DATA=... .venv-bench/bin/python benchmarks/few_steps.py`.
 """
 NOTHING = "\nNothing has been measured yet.\n"
 CONVERSIONS = {
     "channel-half": "a threshold per channel, membranes start at half of it",
     "layer-zero": "a threshold per layer, membranes start at zero",
 }
-CASE = "evaluation"
 CURVE = (1, 2, 4, 8, 16, 32)
 OURS = ("spikewright", "default")
 
@@ -119,7 +121,40 @@ def accuracy(result: Result) -> Table:
 
 def page(result: Result) -> str:
     """The section of one result: what was measured on what, and its tables."""
+    return CASES[result["case"]][1](result)
+
+
+def _evaluation(result: Result) -> str:
     return "\n\n".join([f"## {result['what']}", *_words(result), *_tables(result)]) + "\n"
+
+
+def _few_steps(result: Result) -> str:
+    network = result["network"]
+    words = (
+        f"`{network['name']}`, a network that others trained ({network['source']}), converted without training by "
+        f"both sides with the same calibration images, {_machine(result)} SpikingJelly runs its rate-coding recipe at "
+        "the 99.9th percentile, as it is by default and with the two options that help most; its conversion does not "
+        "know zero padding along channels, so its shortcuts are convolutions with weights 0 and 1. Here: the same "
+        "thresholds and starts, then `OPI(threshold=ErrorOptimal(timesteps=T, groups=per_channel))` with "
+        "`fit_starts` for each T."
+    )
+    return "\n\n".join([f"## {result['what']}", words, few_steps(result).to_markdown(heading="###")]) + "\n"
+
+
+def _calibration(result: Result) -> str:
+    words = f"Time of `measure`, which runs the network over the images and takes thresholds, {_machine(result)}"
+    table = calibration.comparison(result).to_markdown(heading="###")
+    return "\n\n".join(["## What calibration costs", words, table]) + "\n"
+
+
+def _machine(result: Result) -> str:
+    environment = result["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    dirty = " with changes" if environment["dirty"] else ""
+    return (
+        f"on {environment['cpu']}, {environment['cores']} cores, {environment['date'][:10]}, commit "
+        f"{(environment['commit'] or 'unknown')[:10]}{dirty}; Python {environment['python']}, {versions}."
+    )
 
 
 def _words(result: Result) -> Iterator[str]:
@@ -166,6 +201,46 @@ def _tables(result: Result) -> Iterator[str]:
         yield table.to_markdown(heading="###")
 
 
+def few_steps(result: Result) -> Table:
+    """One row per conversion: accuracy after each number of steps, spikes, time and memory; see few_steps.py."""
+    steps = [t for t in CURVE if t <= result["timesteps"]]
+    rows = tuple((SIDE[run["side"]], _meaning(run["conversion"]), *_row(run, steps)) for run in result["runs"])
+    accuracies = (Column(f"T = {t}", "%", 1) for t in steps)
+    columns = (
+        *(Column("side"), Column("thresholds and starts"), *accuracies),
+        Column("T", note="of the columns behind it"),
+        Column("spikes", "", 0, note=f"of all neurons in T steps per image, over {result['runs'][0]['images']} images"),
+        Column("time", "s", note="per image at T, one thread"),
+        Column("memory", "B", note="peak of the process above what it held after its imports"),
+        Column("conversion", "s", 1, note="calibration included"),
+    )
+    top = result["source_correct"] / result["judged"]
+    return Table("After few steps", columns, rows, caption=f"The source network reaches {100 * top:.1f} %.")
+
+
+def _meaning(conversion: str) -> str:
+    least = "thresholds per channel with the least error and starts fitted, at"
+    return CONVERSIONS.get(conversion) or conversion.replace("fitted-", f"{least} T = ")
+
+
+SIDE = {"spikewright": "this project", "spikingjelly": "SpikingJelly"}
+
+
+def _row(run: dict[str, Any], steps: list[int]) -> Iterator[Any]:
+    last = run["timesteps"]
+    yield from (run["correct"][t - 1] / run["judged"] if t <= last else None for t in steps)
+    yield from (last, run["spikes_per_image"][last - 1], run["seconds"] / run["judged"])
+    yield from (run["peak"] - run["after_imports"], run["convert_seconds"])
+
+
+CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str]]] = {
+    "few-steps": (lambda result: [few_steps(result).to_markdown(heading="###")], _few_steps),
+    "evaluation": (lambda result: list(_tables(result)), _evaluation),
+    "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
+}
+"""Case -> its tables, and its section of the page."""
+
+
 def newest(case: str) -> list[Result]:
     """The newest result of a case, or none."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in (RESULTS / case).glob("*.json")]
@@ -174,17 +249,20 @@ def newest(case: str) -> list[Result]:
 
 def pages() -> dict[Path, str]:
     """Every generated file and its text."""
-    results = newest(CASE)
-    texts = {TABLES / f"{result['case']}.md": "\n\n".join(_tables(result)) + "\n" for result in results}
-    return texts | {DOCS: HEAD + ("".join(f"\n{page(result)}" for result in results) or NOTHING)}
+    texts, sections = {}, []
+    for case, (tables, section) in CASES.items():
+        for result in newest(case):
+            texts[TABLES / f"{case}.md"] = "\n\n".join(tables(result)) + "\n"
+            sections.append(section(result))
+    return texts | {DOCS: HEAD + ("".join(f"\n{section}" for section in sections) or NOTHING)}
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write the pages, compare them, or print those of one result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is out of date")
     parser.add_argument("--show", type=Path, metavar="RESULT", help="print the page of one result and stop")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.show:
         print(page(json.loads(options.show.read_text(encoding="utf-8"))))
         return 0
