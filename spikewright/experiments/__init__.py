@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .cifar10_fine_tuned import pretrained_resnet20_qcfs_l4 as pretrained_resnet20_qcfs_l4
-from .cifar10_fine_tuned import pretrained_resnet56_qcfs_l4 as pretrained_resnet56_qcfs_l4
+from .cifar10_fine_tuned import pretrained_resnet56_qcfs_l8 as pretrained_resnet56_qcfs_l8
 from .cifar10_fine_tuned import pretrained_vgg16_bn_qcfs_l4 as pretrained_vgg16_bn_qcfs_l4
 from .cifar10_published import cifar10_resnet18_qcfs as cifar10_resnet18_qcfs
 from .cifar10_published import cifar10_resnet20_qcfs as cifar10_resnet20_qcfs
@@ -29,7 +29,7 @@ EXPERIMENTS: dict[str, Callable[[], TrainRun]] = {
         cifar10_resnet20_relu,
         cifar10_vgg16_qcfs,
         pretrained_resnet20_qcfs_l4,
-        pretrained_resnet56_qcfs_l4,
+        pretrained_resnet56_qcfs_l8,
         pretrained_vgg16_bn_qcfs_l4,
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..convert.recipes.qcfs import QCFS
 from ..train.fit import FitConfig
 from ..train.optim import SGD
@@ -9,12 +11,12 @@ from .network import Network
 from .training import TrainRun
 
 
-def _run(name: str, pretrained: str, epochs: int) -> TrainRun:
+def _run(name: str, pretrained: str, levels: int, epochs: int, lr: float) -> TrainRun:
     return TrainRun(
         name=name,
-        network=Network(pretrained=pretrained, prepare=QCFS(levels=4)),
+        network=Network(pretrained=pretrained, prepare=QCFS(levels=levels)),
         teacher=pretrained,
-        fit=FitConfig(epochs=epochs, optimizer=SGD(lr=0.001), warmup_epochs=0.1, checkpoint_steps=50),
+        fit=FitConfig(epochs=epochs, optimizer=SGD(lr=lr), warmup_epochs=0.1, checkpoint_steps=50),
         device="cpu",
         threads=1,
     )
@@ -26,22 +28,26 @@ def pretrained_resnet20_qcfs_l4() -> TrainRun:
     Source: Bu et al. 2022, ICLR 2022, arXiv 2303.04347; Hinton et al. 2015, arXiv 1503.02531.
         Differs: the paper trains from scratch.
     """
-    return _run("pretrained_resnet20_qcfs_l4", "cifar10_resnet20", 3)
+    return _run("pretrained_resnet20_qcfs_l4", "cifar10_resnet20", 4, 3, 0.001)
 
 
-def pretrained_resnet56_qcfs_l4() -> TrainRun:
-    """The public ResNet-56 with L = 4: 1 epoch, otherwise as ResNet-20.
+def pretrained_resnet56_qcfs_l8() -> TrainRun:
+    """The public ResNet-56 with L = 8: 1 epoch of half the training images at a third of ResNet-20's rate.
+
+    With L = 4 the errors of 55 layers add up: half of all images are lost before the training begins.
 
     Source: Bu et al. 2022, ICLR 2022, arXiv 2303.04347; Hinton et al. 2015, arXiv 1503.02531.
         Differs: the paper trains from scratch.
     """
-    return _run("pretrained_resnet56_qcfs_l4", "cifar10_resnet56", 1)
+    return replace(_run("pretrained_resnet56_qcfs_l8", "cifar10_resnet56", 8, 1, 0.0003), images=25_000)
 
 
 def pretrained_vgg16_bn_qcfs_l4() -> TrainRun:
-    """The public VGG-16-BN with L = 4 and average pools for its max pools: 1 epoch, otherwise as ResNet-20.
+    """The public VGG-16-BN with L = 4 and average pools for its max pools: 1 epoch at ten times ResNet-20's rate.
+
+    With average pools it has forgotten everything at first.
 
     Source: Bu et al. 2022, ICLR 2022, arXiv 2303.04347; Hinton et al. 2015, arXiv 1503.02531.
         Differs: the paper trains from scratch.
     """
-    return _run("pretrained_vgg16_bn_qcfs_l4", "cifar10_vgg16_bn", 1)
+    return _run("pretrained_vgg16_bn_qcfs_l4", "cifar10_vgg16_bn", 4, 1, 0.01)
