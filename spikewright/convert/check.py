@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from ..core.errors import SpikewrightError
@@ -17,7 +16,7 @@ from .driver import check_arguments, trace_for_inference
 from .layers import TRAINED
 from .linear import is_linear
 from .operations import Site
-from .recipe import Recipe
+from .recipe import AnyThreshold, Recipe
 from .rules import Rule, rule_for, sites
 
 
@@ -89,15 +88,8 @@ def check(
     """
     check_arguments(model, recipe, leaves, "check")
     graph = trace_for_inference(model, leaves, lambda: example)
-    rules, before = (*extra, *recipe.rules(_AnyThreshold())), recipe.prepare()
+    rules, before = (*extra, *recipe.rules(AnyThreshold())), recipe.prepare()
     return Check(type(recipe).__name__, tuple(_checked(site, rules, before) for site in sites(graph)))
-
-
-class _AnyThreshold(dict[str, Tensor]):
-    """Stands for the measurement, which a check does without."""
-
-    def __missing__(self, site: str) -> Tensor:
-        return torch.ones(())
 
 
 def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Checked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from numbers import Real
@@ -16,10 +17,11 @@ from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
 from ..core.spiking import Spiking
 from ..core.trace import copied, trace
+from .advice import advice
 from .fold import fold_batch_norm
 from .layers import TRAINED
-from .recipe import Conversion, Recipe
-from .rules import Replaced, Rule, audit, rewrite, sites
+from .recipe import AnyThreshold, Conversion, Recipe
+from .rules import Replaced, Rule, audit, rewrite, sites, unhandled
 from .start import set_start
 from .statistics import images, measure
 
@@ -108,6 +110,15 @@ def prepared(
         )
     for row in replaced:
         graph.get_submodule(row.path).to(like.device, torch.promote_types(like.dtype, torch.float32))
+    left = unhandled(graph, recipe.rules(AnyThreshold()))
+    if left:
+        lines = "; ".join(f"{site.name} ({site.kind}): {advice(site)}" for site in left)
+        warnings.warn(
+            f"{who}: {type(recipe).__name__} has no rule for {len(left)} operation{'s' * (len(left) > 1)}, and the "
+            f"conversion will refuse what is still there after training: {lines}",
+            UserWarning,
+            stacklevel=3,
+        )
     return graph, replaced
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, fx
 
 from ..core.neuron import Neuron
@@ -30,6 +31,13 @@ class Recipe(ABC):
     @abstractmethod
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
         """The table: what replaces what. `thresholds` holds the measured threshold of every site, by name."""
+
+
+class AnyThreshold(dict[str, Tensor]):
+    """Stands for measured thresholds where a recipe's rules are only asked what they would replace."""
+
+    def __missing__(self, site: str) -> Tensor:
+        return torch.ones(())
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,11 @@ def rewrite(graph: fx.GraphModule, rules: Sequence[Rule], *, skip: Collection[st
     return done
 
 
+def unhandled(graph: fx.GraphModule, rules: Sequence[Rule]) -> list[Site]:
+    """The operations that no rule replaces and that spikes do not pass through as they are."""
+    return [site for site in sites(graph) if rule_for(site, rules) is None and not is_linear(site)]
+
+
 def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) -> None:
     """Make sure that every operation is a temporal layer, linear, or explicitly allowed.
 
@@ -113,7 +118,7 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
             f"allow: there is no site {', '.join(sorted(unknown))}; expected names from `spikewright check`, "
             f"e.g. {everything[0].name if everything else 'none'}."
         )
-    left = [site for site in everything if site.name not in allow and not is_linear(site)]
+    left = [site for site in unhandled(graph, ()) if site.name not in allow]
     if left:
         lines = [f"  {site.name} ({site.kind}): {advice(site)}" for site in left]
         raise ConversionError(

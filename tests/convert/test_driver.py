@@ -384,6 +384,21 @@ def test_prepare_replaces_max_pools_loudly() -> None:
     assert made(images(4)).shape == (4, 2)
 
 
+def test_prepare_warns_of_what_the_conversion_will_refuse() -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.LeakyReLU(), nn.Linear(8, 3))
+    with pytest.warns(UserWarning, match=r"prepare: QCFS has no rule for 1 operation, .*: 3 \(LeakyReLU\): ") as caught:
+        ready = prepare(net, QCFS())
+    assert caught[0].filename == __file__
+    with pytest.raises(ConversionError, match=r"3 \(LeakyReLU\)"):
+        convert(ready, QCFS())
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_prepare_does_not_warn_of_what_converts(mode: bool, recwarn) -> None:
+    convert(prepare(cnn().train(mode), QCFS()), QCFS())
+    assert not recwarn.list
+
+
 def test_prepare_needs_something_to_do() -> None:
     with pytest.raises(
         ConversionError, match="QCFS: found nothing to prepare in Linear; expected at least one of: ReLU"
