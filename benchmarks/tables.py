@@ -147,6 +147,34 @@ def _calibration(result: Result) -> str:
     return "\n\n".join(["## What calibration costs", words, table]) + "\n"
 
 
+def depth(result: Result) -> Table:
+    """One row per depth: the memory that an evaluation takes, by recipe, in activations of one layer in all steps."""
+    used = {(run["depth"], run["recipe"]): run["peak"] - run["before"] for run in result["runs"]}
+    recipes = list(dict.fromkeys(run["recipe"] for run in result["runs"]))
+    one = result["runs"][0]["activation"]
+    rows = tuple(
+        (layers, *(used[layers, recipe] for recipe in recipes), *(used[layers, recipe] / one for recipe in recipes))
+        for layers in dict.fromkeys(run["depth"] for run in result["runs"])
+    )
+    note = f"memory over {one / 1e6:.1f} MB, one layer's activations in all {result['timesteps']} steps"
+    columns = (
+        Column("layers"),
+        *(Column(recipe, "B", note="peak of the process above what it held before") for recipe in recipes),
+        *(Column(f"{recipe}, in activations", "×", 1, note) for recipe in recipes),
+    )
+    return Table("Memory against depth", columns, rows)
+
+
+def _depth(result: Result) -> str:
+    words = (
+        f"One evaluation of {result['images']} images of {result['pixels']} × {result['pixels']} pixels in a chain of "
+        f"convolutions with {result['channels']} channels, T = {result['timesteps']}, {_machine(result)} COS runs each "
+        "layer as often as it has iterations and steps, but one layer after another: memory does not grow with their "
+        "number."
+    )
+    return "\n\n".join([f"## {result['what']}", words, depth(result).to_markdown(heading="###")]) + "\n"
+
+
 def _machine(result: Result) -> str:
     environment = result["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
@@ -236,6 +264,7 @@ def _row(run: dict[str, Any], steps: list[int]) -> Iterator[Any]:
 CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str]]] = {
     "few-steps": (lambda result: [few_steps(result).to_markdown(heading="###")], _few_steps),
     "evaluation": (lambda result: list(_tables(result)), _evaluation),
+    "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
 }
 """Case -> its tables, and its section of the page."""
