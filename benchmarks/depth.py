@@ -47,8 +47,6 @@ def measure(depth: int, recipe: str, images: int, channels: int, pixels: int, ti
 
 def compare() -> dict[str, Any]:
     """Measure every depth with every recipe, each in a process of its own; return the result as stored."""
-    from spikewright.report.environment import environment
-
     runs = []
     for depth in DEPTHS:
         for recipe in RECIPES:
@@ -57,6 +55,8 @@ def compare() -> dict[str, Any]:
             command = [sys.executable, __file__, "--one", request]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             runs.append({"depth": depth, "recipe": recipe, **json.loads(done.stdout.strip().splitlines()[-1])})
+    from spikewright.report.environment import environment  # not before: a child's peak begins at what its parent holds
+
     return {
         "case": CASE,
         "what": "Memory against depth",
