@@ -75,12 +75,12 @@ def main() -> int:
     if options.one:
         print(json.dumps(measure(**json.loads(options.one))))
         return 0
-    import tables
-
     result = compare()
     folder = options.results / CASE
     folder.mkdir(parents=True, exist_ok=True)
     (folder / result_name(result)).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    import tables
+
     return tables.main([])
 
 
