@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from page import ROOT, write_or_check
-from results import PAPER_OF, case_of, method_of, published, results, rows_of, setting_of
+from results import PAPER_OF, case_of, method_of, network_of, phase_of, published, results, rows_of, setting_of
+
+from spikewright.report import Report
 
 
 def accuracy_block() -> str:
-    """One line per result: accuracy of the source network and of the spiking one at every T that is shown."""
+    """One table per data set and architecture; a line per result with the accuracy at every T that is shown."""
     found = results()
-    if not found:
-        return "No result file yet."
+    cases = dict.fromkeys(case_of(report) for _, report in found)
+    tables = [_table(*case, [(p, r) for p, r in found if case_of(r) == case]) for case in cases]
+    return "\n\n".join(tables) or "No result file yet."
+
+
+def _table(dataset: str, network: str, found: list[tuple[Path, Report]]) -> str:
     settings = [setting_of(row) for row in rows_of(found[0][1])]
-    lines = [f"| network, method | {' | '.join(settings)} |", f"| --- |{' ---: |' * len(settings)}"]
+    images = found[0][1].tables[0].caption.split(";")[0]
+    lines = [f"| {dataset}, {network}, {images} | {' | '.join(settings)} |", f"| --- |{' ---: |' * len(settings)}"]
     for path, report in found:
-        dataset, network = case_of(report)
         values = {setting_of(row): f"{100 * row['accuracy']:.2f}" for row in rows_of(report)}
-        name = f"[{report.config['model']}, {method_of(report)}]({path.relative_to(ROOT)})"
+        name = f"[{network_of(report)}, {method_of(report)}]({path.relative_to(ROOT)})"
         lines.append(f"| {name} | {' | '.join(values.get(s, '') for s in settings)} |")
     for method, paper in PAPER_OF.items():
         theirs = published(paper, dataset, network)
-        if theirs:
-            cells = (f"{theirs[s]:.2f}" if s in theirs else "" for s in settings)
-            lines.append(f"| *published, {network} {method}, 300 epochs* | {' | '.join(cells)} |")
+        phase = next((phase_of(r) for _, r in found if method_of(r).startswith(method)), "")
+        cells = [f"{theirs[key]:.2f}" if (key := s if s == "ANN" else phase + s) in theirs else "" for s in settings]
+        if any(cells[1:]):
+            lines.append(f"| *published, {method}* | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -14,7 +14,22 @@ FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
 CATALOGUE = ROOT / "spikewright" / "papers" / "catalogue.json"
 METRIC = "top-1 accuracy (%)"
 PAPER_OF = {"QCFS": "qcfs", "OPI": "opi", "SRP": "srp", "COS": "cos"}
-NETWORKS = {"cifar10_resnet20": ("CIFAR-10", "ResNet-20")}
+NETWORKS = {
+    "cifar10_resnet20_relu": ("CIFAR-10", "ResNet-20", ""),
+    "cifar10_resnet20_qcfs_l4": ("CIFAR-10", "ResNet-20", ""),
+    "cifar10_resnet20_qcfs_l4_fine_tune": ("CIFAR-10", "ResNet-20", ", fine-tuned from ReLU"),
+    "cifar10_resnet20_qcfs_l8": ("CIFAR-10", "ResNet-20", ", L=8"),
+    "cifar10_resnet20": ("CIFAR-10", "ResNet-20", ", trained by others"),
+    "pretrained_resnet20_qcfs_l4": ("CIFAR-10", "ResNet-20", ", trained by others and fine-tuned"),
+    "cifar10_resnet56": ("CIFAR-10", "ResNet-56", ", trained by others"),
+    "pretrained_resnet56_qcfs_l8": ("CIFAR-10", "ResNet-56", ", trained by others and fine-tuned, L=8"),
+    "cifar10_vgg16_bn": ("CIFAR-10", "VGG-16", ", trained by others"),
+    "pretrained_vgg16_bn_qcfs_l4": ("CIFAR-10", "VGG-16", ", trained by others and fine-tuned"),
+    "imagenet_resnet50_v1": ("ImageNet", "ResNet-50", ", trained by others"),
+    "imagenet_mobilenet_v1_1.0_224": ("ImageNet", "MobileNet v1", ", trained by others"),
+    "imagenet_squeezenet1_1": ("ImageNet", "SqueezeNet 1.1", ", trained by others"),
+}
+"""Network -> data set, architecture, and what tells it from others of that architecture in the catalogue."""
 
 
 def results(method: str | None = None) -> list[tuple[Path, Report]]:
@@ -32,8 +47,13 @@ def rows_of(report: Report) -> list[dict]:
 
 def case_of(report: Report) -> tuple[str, str]:
     """Data set and network of a result."""
-    model = str(report.config["model"])
-    return next(case for start, case in NETWORKS.items() if Path(model).stem.startswith(start))
+    dataset, network, _ = NETWORKS[network_of(report)]
+    return dataset, network
+
+
+def network_of(report: Report) -> str:
+    """Name of the network of a result."""
+    return Path(str(report.config["model"])).name.removesuffix(".safetensors")
 
 
 def published(paper_id: str, dataset: str, network: str) -> dict[str, float]:
@@ -80,7 +100,7 @@ def _one(method: str, path: Path, report: Report) -> str:
     measured = (f"{100 * row['accuracy']:.2f}" for row in rows)
     lines.append(f"| accuracy, ours [%] | {' | '.join(measured)} |")
     if theirs:
-        cells = (f"{theirs[s]:.2f}" if (s := setting_of(row)) in theirs else "" for row in rows)
+        cells = (f"{theirs[s]:.2f}" if (s := _published_setting(report, row)) in theirs else "" for row in rows)
         lines.append(f"| published [%] | {' | '.join(cells)} |")
     agreement = ("" if row["agreement"] is None else f"{100 * row['agreement']:.2f}" for row in rows)
     lines.append(f"| agreement with the source [%] | {' | '.join(agreement)} |")
@@ -88,7 +108,7 @@ def _one(method: str, path: Path, report: Report) -> str:
     lines.append(f"| energy ratio (45 nm, arithmetic) | {' | '.join(ratio)} |")
     caption = next(table for table in report.tables if table.title == "Result").caption
     commit = str(report.environment.get("commit"))[:8]
-    name = Path(str(report.config["model"])).stem
+    name = network_of(report)
     return (
         f"**{name}, {method_of(report)}**, {dataset}, {caption}\n\n" + "\n".join(lines) + "\n\n"
         f"`{' '.join(report.environment['command'])}` at commit {commit}, seed {report.config['seed']}; "
@@ -102,7 +122,7 @@ def ours(paper_id: str) -> list[dict]:
     rows = []
     for path, report in results(method) if method else []:
         dataset, network = case_of(report)
-        label = "" if Path(str(report.config["model"])).stem.endswith(("_l4", "_relu")) else ", L=8"
+        label = NETWORKS[network_of(report)][2]
         rows += [
             {
                 "dataset": dataset,
@@ -115,6 +135,11 @@ def ours(paper_id: str) -> list[dict]:
             for row in rows_of(report)
         ]
     return rows
+
+
+def _published_setting(report: Report, row: dict) -> str:
+    """How the catalogue names a row's setting in the method's own paper."""
+    return setting_of(row) if row["T"] is None else phase_of(report) + setting_of(row)
 
 
 def _setting(report: Report, row: dict) -> str:
