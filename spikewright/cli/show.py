@@ -10,13 +10,15 @@ from ..report import Report, RunFolder, Table
 
 LEFT_TO_THE_REPORT = ("low", "high", "energy", "activation", "rate", "saturated")
 """Columns that a terminal of 80 characters has no room for."""
+LEFT_NEXT = ("MACs", "synops", "spikes")
+"""Columns that are left to the report as well, in this order, while a heading would be broken."""
 
 
 def show(report: Report, folder: RunFolder, *, tables: int = 1, left: Sequence[str] = LEFT_TO_THE_REPORT) -> None:
     """Print the first tables and the summary of a report, and the path of its page."""
     console = Console()
     for table in report.tables[:tables]:
-        shown = narrow(table, left).to_rich()
+        shown = fitting(narrow(table, left), console.width).to_rich()
         shown.columns[0].no_wrap = True
         shown.padding = (0, 1, 0, 0)  # with a margin on both sides the headings would be broken
         console.print(shown)
@@ -28,6 +30,22 @@ def show(report: Report, folder: RunFolder, *, tables: int = 1, left: Sequence[s
 def say(console: Console, text: str) -> None:
     """Print a text of a report, wrapped at the width of the terminal, without its marks for bold."""
     console.print(text.replace("**", ""), markup=False, highlight=False)
+
+
+def fitting(table: Table, width: int) -> Table:
+    """A table without those of LEFT_NEXT that would have to go for no word of a heading to be broken."""
+    for name in LEFT_NEXT:
+        if _least_width(table) <= width:
+            break
+        table = narrow(table, (name,))
+    return table
+
+
+def _least_width(table: Table) -> int:
+    heads, rows = table.shown()
+    words = [max(map(len, column.heading(unit).split())) for column, unit in heads]
+    cells = [max((len(row[place]) for row in rows), default=0) for place in range(len(heads))]
+    return sum(max(pair) + 2 for pair in zip(words, cells)) + 1  # a rule and a margin beside each column
 
 
 def narrow(table: Table, left: Sequence[str] = LEFT_TO_THE_REPORT) -> Table:
