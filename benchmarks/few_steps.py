@@ -20,8 +20,8 @@ SHOWN = (1, 2, 4, 8, 16, 32)
 TIMESTEPS = max(SHOWN)
 THEIRS = ("layer-zero", "channel-half")
 """SpikingJelly's rate-coding recipe as it is by default, and with a threshold per channel and half of it as start."""
-OURS = ("channel-half", *(f"fitted-{t}" for t in SHOWN))
-"""The same thresholds and starts; and those with the least error at each T, the starts fitted to it."""
+OURS = ("channel-half", *(f"fitted-{t}" for t in SHOWN), "calibrated")
+"""The same thresholds and starts; those with the least error at each T, the starts fitted to it; and COS with those."""
 
 
 def compare(network: str, images: int, calibration: int, batch_size: int, counted: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from inputs import Batch
 from torch import Tensor, nn
 
-from spikewright.convert import OPI, ErrorOptimal, Percentile, Recipe, RobustNorm, convert, per_channel
+from spikewright.convert import COS, OPI, ErrorOptimal, Percentile, Recipe, RobustNorm, convert, per_channel
 from spikewright.convert.start import FittedStart, fit_starts
 from spikewright.core import Spiking
 from spikewright.profile import count_spikes
@@ -18,10 +18,12 @@ from spikewright.train.checkpoint import load, save
 RECIPES: dict[str, Recipe] = {
     "channel-half": OPI(threshold=Percentile(groups=per_channel)),
     "layer-zero": RobustNorm(),
+    "calibrated": COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel)),
     **{f"fitted-{t}": OPI(threshold=ErrorOptimal(timesteps=t, groups=per_channel)) for t in (1, 2, 4, 8, 16, 32)},
 }
 """Conversion -> recipe: a threshold per channel or per layer, and the start at half of it or at zero; for a number of
-steps, thresholds with the least error at it, and starts fitted to it."""
+steps, thresholds with the least error at it, and starts fitted to it; or each image's offset spikes calibrated over 8
+steps before the first output."""
 
 WAYS = ("default",)
 
@@ -57,5 +59,6 @@ def judge(model: Spiking, way: str, batches: Sequence[Batch], timesteps: int, ro
 
 def spikes(model: Spiking, x: Tensor, timesteps: int) -> list[int]:
     """Spikes of all neurons in steps 1..t for all images together, for each t."""
-    counts = count_spikes(model, [x], timesteps=timesteps)
-    return [round(counts.spikes_per_sample(t) * len(x)) for t in range(1, timesteps + 1)]
+    steps = [model.phases.steps(t) for t in range(1, timesteps + 1)]
+    counts = count_spikes(model, [x], timesteps=steps[-1])
+    return [round(counts.spikes_per_sample(t) * len(x)) for t in steps]
