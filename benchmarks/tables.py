@@ -27,9 +27,7 @@ CONVERSIONS = {
     "channel-half": "a threshold per channel, membranes start at half of it",
     "layer-zero": "a threshold per layer, membranes start at zero",
 }
-MEANING = CONVERSIONS | {
-    "calibrated": "COS, thresholds per channel with the least error at T = 8; 8 steps before these"
-}
+MEANING = CONVERSIONS | {"calibrated": "COS, thresholds per channel with the least error at T = 8; 8 steps before"}
 CURVE = (1, 2, 4, 8, 16, 32)
 OURS = ("spikewright", "default")
 
@@ -139,8 +137,8 @@ def _few_steps(result: Result) -> str:
         "the 99.9th percentile, as it is by default and with the two options that help most; its conversion does not "
         "know zero padding along channels, so its shortcuts are convolutions with weights 0 and 1. Here: the same "
         "thresholds and starts, then `OPI(threshold=ErrorOptimal(timesteps=T, groups=per_channel))` with "
-        "`fit_starts` for each T, and `COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel))`, whose first "
-        "output comes after 8 steps more, or 8 for each layer where no layer can look ahead."
+        "`fit_starts` for each T, and `COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel))`, whose "
+        "first output comes after 8 steps more, or 8 for each layer where no layer can look ahead."
     )
     return "\n\n".join([f"## {result['what']}", words, few_steps(result).to_markdown(heading="###")]) + "\n"
 
