@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikewright.convert import ErrorOptimal, Maximum, Percentile, per_channel, per_layer
+from spikewright.convert import COS, SRP, ErrorOptimal, Maximum, Percentile, per_channel, per_layer
 from spikewright.convert.statistics import Measure
 from spikewright.convert.statistics.histogram import RunningHistogram
 from spikewright.core.errors import ArgumentError, DataError
@@ -225,3 +225,11 @@ def test_no_value(statistic) -> None:
 def test_percentile_range(percentile: float) -> None:
     with pytest.raises(ArgumentError, match=r"Percentile\.percentile: got .*; expected a number above 0, at most 100"):
         Percentile(percentile=percentile)
+
+
+def test_reprs_are_what_one_would_write() -> None:
+    assert repr(ErrorOptimal(timesteps=4, groups=per_channel)) == "ErrorOptimal(groups=per_channel, timesteps=4)"
+    recipe = COS(rho=8, threshold=Percentile())
+    assert repr(recipe).startswith("COS(threshold=Percentile(groups=per_layer, percentile=99.9), start=0.5, levels=4,")
+    assert repr(recipe).endswith("order=floor_then_clamp, rho=8, iterations=1, rule=guarded)")
+    assert "rule=paper" in repr(SRP())

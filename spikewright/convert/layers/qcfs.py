@@ -23,6 +23,9 @@ class GradientOrder:
     name: str
     window: Callable[[Tensor, Tensor, int], Tensor]
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 floor_then_clamp = GradientOrder(
     "floor_then_clamp",

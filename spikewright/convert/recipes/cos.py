@@ -94,6 +94,9 @@ class OffsetRule:
     name: str
     offset: Callable[[Replay, int], Tensor]
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 guarded = OffsetRule("guarded", offset)
 """A neuron that fired at every step of the window is left as it is."""
@@ -225,6 +228,9 @@ class COS(TrainedRecipe):
     spikes it fired too many or too few, and its start potential is shifted so that exactly one is taken away or
     added. With as many iterations as the largest offset the network equals its source with L = rho at T = rho.
 
+    A plain ReLU network needs no training where a `threshold` is measured: with the thresholds of the least error at
+    T = rho, `ErrorOptimal(timesteps=rho, groups=per_channel)`, it is nearly the same as a QCFS network with L = rho.
+
     Args:
         levels, v_threshold, order, start: as for `QCFS`, which trains the source.
         rho: steps that every layer replays; the paper uses 4 for CIFAR, 8 for ImageNet.
@@ -233,7 +239,8 @@ class COS(TrainedRecipe):
 
     Source: Hao et al. 2023, "Bridging the Gap between ANNs and SNNs by Calibrating Offset Spikes", ICLR 2023,
         arXiv 2302.10685.
-        Differs: neurons that fired at every step are left as they are, and any number of iterations may run.
+        Differs: neurons that fired at every step are left as they are, any number of iterations may run, and
+        thresholds may be measured instead of trained.
 
     Example:
         >>> import torch

@@ -34,6 +34,9 @@ class MaskRule:
     passes: Callable[[Tensor, float], Tensor]
     mask_threshold: float
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 paper = MaskRule("paper", operator.ge, 0.0)
 """Residuals below 0 are silenced: the neuron has fired more often than its mean input asks for."""

@@ -12,7 +12,7 @@ from .histogram import RunningHistogram
 from .statistic import Measure, Statistic
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ErrorOptimal(Statistic):
     """The threshold with the least mean squared difference between activation and mean output over T steps.
 

@@ -11,7 +11,7 @@ from ...core.errors import DataError
 from .statistic import Measure, Statistic
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Maximum(Statistic):
     """The largest activation.
 

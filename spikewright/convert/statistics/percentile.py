@@ -13,7 +13,7 @@ from .histogram import RunningHistogram
 from .statistic import Measure, Statistic
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Percentile(Statistic):
     """A high percentile of the activations, zeros included, to within 1/1024 of itself.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, fx
@@ -48,6 +48,11 @@ class Statistic(ABC):
     """
 
     groups: Groups = per_layer
+
+    def __repr__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = ", ".join(f"{name}={getattr(value, '__name__', repr(value))}" for name, value in values.items())
+        return f"{type(self).__name__}({given})"
 
     @abstractmethod
     def begin(self, who: str) -> Measure:
