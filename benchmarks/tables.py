@@ -140,6 +140,8 @@ def _few_steps(result: Result) -> str:
         "`fit_starts` for each T, and `COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel))`, whose "
         "first output comes after 8 steps more, or 8 for each layer where no layer can look ahead."
     )
+    load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["device"]["load_before_and_after"])
+    words += f" Load of the machine before and after: {load}; above 0.5 the times are rough."
     return "\n\n".join([f"## {result['what']}", words, few_steps(result).to_markdown(heading="###")]) + "\n"
 
 
