@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spikewright.convert import COS, QCFS, Conversion, convert, prepare
+from spikewright.convert import COS, OPI, QCFS, Conversion, ErrorOptimal, convert, prepare
 from spikewright.convert.layers import QCFSActivation
 from spikewright.convert.recipes.cos import (
     EPS,
@@ -162,6 +162,25 @@ def test_enough_rounds_make_the_network_equal_its_source(name: str, rho: int, dt
         # in single precision a tie at the border of a level may fall to the other side; nearly all samples are exact
         differing += int((error > 1e-5).sum())
     assert differing <= 2
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_plain_relu_network_equals_its_qcfs_twin_with_the_measured_thresholds(name: str) -> None:
+    """Without training: thresholds of the least error at T = rho stand in for trained ones."""
+    rho, x = 8, images().double()
+    torch.manual_seed(2)
+    net = NETWORKS[name]().eval().double()
+    statistic = ErrorOptimal(timesteps=rho)
+    conversion = convert(net, COS(rho=rho, iterations=rho, threshold=statistic), x)
+    twin = prepare(net, QCFS(levels=rho)).eval()
+    for site, threshold in conversion.thresholds.items():
+        twin.get_submodule(site).v_threshold.fill_(float(threshold))
+    out = conversion.model(x.expand(rho, *x.shape)).mean(0)
+    assert torch.allclose(out, twin(x), rtol=0, atol=1e-9)
+    assert (out - net(x)).abs().max() < 0.5 * net(x).abs().max()
+    rate = convert(net, OPI(threshold=statistic), thresholds=conversion.thresholds).model
+    assert (rate(x.expand(rho, *x.shape)).mean(0) - net(x)).norm() > (out - net(x)).norm()
 
 
 @torch.no_grad()
