@@ -20,7 +20,8 @@ def accuracy_block() -> str:
 
 
 def _table(dataset: str, network: str, found: list[tuple[Path, Report]]) -> str:
-    settings = [setting_of(row) for row in rows_of(found[0][1])]
+    times = {row["T"] or 0: setting_of(row) for _, report in found for row in rows_of(report)}
+    settings = [times[t] for t in sorted(times)]
     images = found[0][1].tables[0].caption.split(";")[0]
     lines = [f"| {dataset}, {network}, {images} | {' | '.join(settings)} |", f"| --- |{' ---: |' * len(settings)}"]
     for path, report in found:
