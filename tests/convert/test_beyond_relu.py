@@ -159,7 +159,8 @@ def test_a_square_and_a_constant_factor() -> None:
 
 
 def test_qcfs_takes_the_rules_as_extra_ones() -> None:
-    made = prepare(net_of(excited), QCFS(levels=256, v_threshold=2.0)).eval()
+    with pytest.warns(UserWarning, match="QCFS has no rule for 2 operations"):
+        made = prepare(net_of(excited), QCFS(levels=256, v_threshold=2.0)).eval()
     with pytest.raises(ConversionError, match=r"QCFS: no rule handles 2 operations"):
         convert(made, QCFS())
     conversion = convert(made, QCFS(), extra=(sigmoid_to_expectation, product_to_expectation))
@@ -168,7 +169,8 @@ def test_qcfs_takes_the_rules_as_extra_ones() -> None:
 
 
 def test_what_goes_on_from_step_to_step_does_not_go_with_a_rehearsal() -> None:
-    made = prepare(net_of(excited), SRP(v_threshold=2.0)).eval()
+    with pytest.warns(UserWarning, match="SRP has no rule for 2 operations"):
+        made = prepare(net_of(excited), SRP(v_threshold=2.0)).eval()
     rules = (sigmoid_to_expectation, product_to_expectation)
     with pytest.raises(
         ConversionError, match=r"SRP: rehearses 4 steps, .* but sigmoid \(Expectation\) goes on; expected"
