@@ -6,10 +6,8 @@ python benchmarks/calibration.py
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from run import HERE, result_name, say
+from run import HERE, say, store
 from torch import Tensor, fx
 
 from spikewright.convert import ErrorOptimal, Maximum, Percentile, per_channel
@@ -131,13 +129,10 @@ def main() -> int:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): for times that can be trusted, use an idle one")
     images, rounds = (100, 1) if options.quick else (options.images, options.rounds)
     result = compare(options.network, images, options.batch_size, rounds)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) if options.quick else options.results / CASE
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / result_name(result)).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(comparison(result).to_markdown())
     if options.quick:
         return 0
+    store(result, options.results / CASE)
     import tables
 
     return tables.main([])

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from run import HERE, result_name, say
+from run import HERE, say, store
 
 CASE = "depth"
 DEPTHS = (4, 8, 16, 32, 64)
@@ -76,9 +76,7 @@ def main() -> int:
         print(json.dumps(measure(**json.loads(options.one))))
         return 0
     result = compare()
-    folder = options.results / CASE
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / result_name(result)).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    store(result, options.results / CASE)
     import tables
 
     return tables.main([])

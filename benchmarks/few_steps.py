@@ -6,14 +6,13 @@ python benchmarks/few_steps.py
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from run import HERE, ProcessError, ask, result_name, say
+from run import HERE, ProcessError, ask, say, store
 
 CASE = "few-steps"
 SHOWN = (1, 2, 4, 8, 16, 32)
@@ -102,9 +101,7 @@ def main() -> int:
     if options.quick:
         print(tables.few_steps(result).to_markdown())
         return 0
-    folder = options.results / CASE
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / result_name(result)).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    store(result, options.results / CASE)
     return tables.main([])
 
 

@@ -123,6 +123,14 @@ def result_name(result: dict[str, Any]) -> str:
     return f"{machine}-{environment['date'][:10]}-{commit}.json"
 
 
+def store(result: dict[str, Any], folder: Path) -> Path:
+    """Write a result into a folder, and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / result_name(result)
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
 def say(text: str) -> None:
     """Progress, on the terminal."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
@@ -156,9 +164,7 @@ def main() -> int:
 
 def show(result: dict[str, Any], folder: Path) -> int:
     """Store a result and print its tables."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / result_name(result)
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    path = store(result, folder)
     return subprocess.run([sys.executable, str(HERE / "tables.py"), "--show", str(path)], check=False).returncode
 
 

@@ -173,8 +173,8 @@ def _depth(result: Result) -> str:
     words = (
         f"One evaluation of {result['images']} images of {result['pixels']} × {result['pixels']} pixels in a chain of "
         f"convolutions with {result['channels']} channels, T = {result['timesteps']}, {_machine(result)} COS runs each "
-        "layer as often as it has iterations and steps, but one layer after another: memory does not grow with their "
-        "number."
+        "layer as often as it has iterations and steps, but one layer after another, so that memory does not follow "
+        "their number; what is left is how the allocator happens to keep freed memory."
     )
     return "\n\n".join([f"## {result['what']}", words, depth(result).to_markdown(heading="###")]) + "\n"
 

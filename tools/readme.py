@@ -30,10 +30,13 @@ def _table(dataset: str, network: str, found: list[tuple[Path, Report]]) -> str:
         lines.append(f"| {name} | {' | '.join(values.get(s, '') for s in settings)} |")
     for method, paper in PAPER_OF.items():
         theirs = published(paper, dataset, network)
-        phase = next((phase_of(r) for _, r in found if method_of(r).startswith(method)), "")
-        cells = [f"{theirs[key]:.2f}" if (key := s if s == "ANN" else phase + s) in theirs else "" for s in settings]
-        if any(cells[1:]):
-            lines.append(f"| *published, {method}* | {' | '.join(cells)} |")
+        for phase in dict.fromkeys(
+            phase_of(report) for _, report in found if report.config["recipe"]["type"] == method
+        ):
+            keys = [s if s == "ANN" else phase + s for s in settings]
+            cells = [f"{theirs[key]:.2f}" if key in theirs else "" for key in keys]
+            if any(cells[1:]):
+                lines.append(f"| *published, {phase}{method}* | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

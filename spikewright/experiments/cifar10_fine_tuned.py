@@ -34,7 +34,7 @@ def pretrained_resnet20_qcfs_l4() -> TrainRun:
 def pretrained_resnet56_qcfs_l8() -> TrainRun:
     """The public ResNet-56 with L = 8: 1 epoch of half the training images at a third of ResNet-20's rate.
 
-    With L = 4 the errors of 55 layers add up: half of all images are lost before the training begins.
+    With L = 4 the errors of 55 layers add up, and too much is lost before the training begins.
 
     Source: Bu et al. 2022, ICLR 2022, arXiv 2303.04347; Hinton et al. 2015, arXiv 1503.02531.
         Differs: the paper trains from scratch.

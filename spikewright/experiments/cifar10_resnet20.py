@@ -66,7 +66,7 @@ def _fine_tune(name: str, levels: int) -> TrainRun:
 def cifar10_resnet20_qcfs_l4_fine_tune() -> TrainRun:
     """QCFS with L = 4 from the trained ReLU network: 3 epochs at a low rate, distilled from it; thresholds from data.
 
-    At ten times the rate the network first forgets a tenth of what it knows.
+    At ten times the rate it forgets more in the first epoch than it wins back in the others.
 
     Source: Bu et al. 2022, ICLR 2022, arXiv 2303.04347; Hinton et al. 2015, arXiv 1503.02531.
         Differs: the paper trains from scratch.
