@@ -34,3 +34,14 @@ def check_leaves(leaves: object, who: str) -> None:
     """Raise ArgumentError unless these are classes of layers in a tuple or list."""
     if not isinstance(leaves, Sequence) or not all(isinstance(leaf, type) for leaf in leaves):
         raise ArgumentError(sentence(who, named(leaves), "a tuple of classes, e.g. (MyActivation,)"))
+
+
+def check_whole(who: str, value: object, *, least: int, most: int | None = None) -> None:
+    """Raise ArgumentError unless it is a whole number in a range.
+
+    Example:
+        >>> check_whole("MultiThreshold.thresholds", 4, least=1)
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ArgumentError(sentence(who, repr(value), f"a whole number {allowed}"))

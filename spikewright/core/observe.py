@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from .arguments import check_module
+from .probe import is_probing
 
 
 @contextmanager
@@ -28,7 +29,8 @@ def observe(
 
     def hook(name: str) -> Callable:
         def after(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-            see(name, module, inputs, output)
+            if not is_probing():
+                see(name, module, inputs, output)
 
         return after
 

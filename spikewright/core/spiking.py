@@ -11,6 +11,7 @@ from .arguments import check_module
 from .errors import ShapeError
 from .input_error import readable_input
 from .phases import Phases
+from .probe import ProbeMemory, probed
 from .temporal import Temporal, check_finite, check_sequence, fold, told, unfold
 
 _TIME_FIRST = (
@@ -45,6 +46,7 @@ class Spiking(nn.Module):
                 "Spiking: got a module that holds a Spiking shell; expected one shell, outermost. Unwrap the inner one."
             )
         self.module = module
+        self._memory = ProbeMemory()
 
     @property
     def phases(self) -> Phases:
@@ -55,7 +57,7 @@ class Spiking(nn.Module):
         return Phases(max((layer.rehearsal for layer in layers), default=0), window, holding)
 
     def _run(self, xs: Tensor) -> Tensor:
-        with told(self.module, xs.shape[0]):
+        with probed(self.module, xs, self._memory), told(self.module, xs.shape[0]):
             return self.module(fold(xs))
 
     def _check_rehearsal(self, timesteps: int) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.errors import ArgumentError, ConversionError, sentence
+from ..core.probe import ProbeMemory, probed
 from ..core.temporal import Temporal, fold, told, unfold
 from ..core.trace import module_of, path_of, trace
 from . import passing, synapses
@@ -93,7 +94,7 @@ class Walk(fx.Interpreter):
         self.noted: list[Visit] = []
         counts = None if amplitude is None else spikes_in(xs, torch.tensor(amplitude, device=xs.device), "input")
         static = counts is None and bool((xs == xs[:1]).all())
-        with told(self.module, self.timesteps):
+        with probed(self.module, xs, ProbeMemory()), told(self.module, self.timesteps):
             self.run(Wire(fold(xs), None if counts is None else fold(counts), static))
         return self.noted
 
