@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,11 @@ from torch import Tensor
 
 from ..core.arguments import named
 from ..core.errors import ArgumentError, sentence
+from ..core.layout import Rows, takes_compiled_loops
 from ..core.neuron import Neuron
+from ..core.parallel import over_parts
+from ..core.temporal import check_sequence
+from ..core.unroll import bptt
 from .firing.firing import Firing, Sign, straight_through
 from .firing.multi_threshold import MultiThreshold
 
@@ -109,6 +114,35 @@ class MultiThresholdIF(Neuron):
     def init_state(self, x: Tensor) -> MultiThresholdIFState:
         start = self.firing.start(self.sign) / self.decay.to(x.dtype)
         return MultiThresholdIFState(torch.zeros_like(x) + start, torch.zeros_like(x))
+
+    def over_time(self, xs: Tensor) -> Tensor:
+        """Input [T, N, *F] -> amplitude times spikes, [T, N, *F]; in compiled loops where that is possible.
+
+        Raises:
+            ShapeError: if xs is no floating-point [T, N, ...], or a carried state has another shape.
+        """
+        check_sequence(xs, type(self).__name__)
+        if self.unroll is not bptt or not takes_compiled_loops(xs, self.amplitude):
+            return super().over_time(xs)
+        out = self._compiled(xs, self.begin(lambda: self._fresh(xs), repeat(xs[0])))
+        return super().over_time(xs) if out is None else out
+
+    def _compiled(self, xs: Tensor, state: MultiThresholdIFState) -> Tensor | None:
+        from .firing.compiled import encoded  # compiles, or reads what was compiled before
+        from .multi_threshold_compiled import advance
+
+        like = xs.new_empty(0).numpy()
+        code = encoded(self.firing, self.sign, like.dtype)
+        if code is None:
+            return None
+        rows = Rows(xs)
+        given = rows.of(xs)
+        out, v, emitted = torch.empty_like(given), rows.state(state.v), rows.state(state.emitted)
+        constants = [rows.each(value.detach(), xs).numpy() for value in (self.v_threshold, self.decay, self.amplitude)]
+        arrays = [part.detach().numpy() for part in (given, out, v, emitted)]
+        over_parts(advance, (*arrays, *constants, *code), xs.shape[1])
+        self.end(MultiThresholdIFState(rows.back(v), rows.back(emitted)))
+        return rows.back(out)
 
     def step(self, state: MultiThresholdIFState, x: Tensor) -> tuple[MultiThresholdIFState, Tensor]:
         return multi_threshold_if_step(

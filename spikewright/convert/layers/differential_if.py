@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.layout import Rows, takes_compiled_loops
 from ...core.neuron import Neuron
+from ...core.parallel import over_parts
 from ...core.probe import Probed
 from ...core.temporal import check_sequence
+from ...core.unroll import bptt
 from ...neurons.firing.firing import Firing, Sign, straight_through
 from ...neurons.multi_threshold_if import MT, check_firing
 
@@ -130,9 +134,34 @@ class DifferentialIF(Neuron, Probed):
         fresh = self._fresh(xs)
         fresh = fresh._replace(r_in=fresh.r_in + constant)
         state = self.begin(lambda: fresh, fresh)
-        state, spikes = self.unroll(self, state, xs - constant)
-        self.end(state)
-        return spikes * self.amplitude.to(xs.dtype)
+        out = None
+        if self.unroll is bptt and takes_compiled_loops(xs, self.amplitude):
+            out = self._compiled(xs, state, constant)
+        if out is None:
+            state, spikes = self.unroll(self, state, xs - constant)
+            self.end(state)
+            out = spikes * self.amplitude.to(xs.dtype)
+        return out
+
+    def _compiled(self, xs: Tensor, state: DifferentialIFState, constant: Tensor | float) -> Tensor | None:
+        from ...neurons.firing.compiled import encoded  # compiles, or reads what was compiled before
+        from .differential_compiled import advance
+
+        like = xs.new_empty(0).numpy()
+        code = encoded(self.firing, self.sign, like.dtype)
+        if code is None:
+            return None
+        rows = Rows(xs)
+        given = rows.of(xs)
+        out, r_in, r_out = torch.empty_like(given), rows.state(state.r_in), rows.state(state.r_out)
+        each = [rows.each(value, xs).numpy() for value in (constant, self.v_threshold, self.amplitude)]
+        steps = (state.t + torch.arange(1, len(xs) + 1)).to(xs.dtype).numpy()
+        ceiling = np.array([float(self.ceiling) if self.clipped else np.inf], like.dtype)
+        numbers = (ceiling, steps, np.array([self.firing.start(self.sign)], like.dtype))
+        arrays = [part.detach().numpy() for part in (given, out, r_in, r_out)]
+        over_parts(advance, (*arrays, *each, *numbers, *code), xs.shape[1])
+        self.end(DifferentialIFState(state.t + len(xs), rows.back(r_in), rows.back(r_out)))
+        return rows.back(out)
 
     def step(self, state: DifferentialIFState, x: Tensor) -> tuple[DifferentialIFState, Tensor]:
         wide = state.r_in.dtype

@@ -36,14 +36,21 @@ class MultiThreshold(Firing):
         check_whole("MultiThreshold.thresholds", self.thresholds, least=1, most=14)
 
     def fire(self, v: Tensor, sign: Sign, emitted: Tensor | None = None) -> Tensor:
-        up = power_of_two_below(v.clamp(0, 0.75) * (4 / 3))
-        up = up.where(up >= self._smallest, 0)
+        up = self._nearest(v)
         if sign is Sign.POSITIVE:
             return up
-        down = power_of_two_below((-v).clamp(0, 0.75) * (4 / 3))
+        down = self._nearest(-v)
         if sign is Sign.BUDGETED:
             down = torch.minimum(down, power_of_two_below(given(emitted).clamp(min=0) * (1 + TIE)))
-        return up - down.where(down >= self._smallest, 0)
+            down = down.where(down >= self._smallest, 0)
+        return up - down
+
+    def _nearest(self, v: Tensor) -> Tensor:
+        """The largest threshold l with v >= 3/4 l, or 0."""
+        v = v.clamp(0, 0.75)
+        below = power_of_two_below(v)
+        nearest = below.where(v < 1.5 * below, 2 * below)
+        return nearest.where(nearest >= self._smallest, 0)
 
     @property
     def _smallest(self) -> float:

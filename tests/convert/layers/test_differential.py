@@ -321,3 +321,19 @@ def test_mt_under_differential_coding_needs_fewer_spikes_for_less_error():
     published = {2: (0.0428, 0.91, 0.0214, 0.74), 8: (0.0174, 3.69, 0.0048, 1.09), 16: (0.0128, 7.41, 0.0030, 1.24)}
     for timesteps, expected in published.items():
         torch.testing.assert_close(torch.stack(found[timesteps]), torch.tensor(expected).double(), rtol=0.06, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("sign", Sign)
+@pytest.mark.parametrize("firing", FIRING, ids=repr)
+def test_compiled_loops_give_the_same_spikes(firing, sign, dtype):
+    xs = (noise(6, 3, 4, 5, 7, seed=9) * steps(torch.empty(6, 1, 1, 1, 1)).sqrt() * firing.reach / 2).to(dtype)
+    theta = 0.2 + torch.rand(4, 1, 1, generator=torch.Generator().manual_seed(0)).to(dtype)
+    made: Any = {"firing": firing, "sign": sign, "v_threshold": theta, "amplitude": theta}
+    for neuron in (DifferentialIF(**made, ceiling=2.0), MultiThresholdIF(**made, decay=0.9)):
+        for given in (xs, xs.transpose(2, 4).contiguous().transpose(2, 4), xs[:1].expand(6, -1, -1, -1, -1)):
+            expected = neuron.over_time(given.clone().requires_grad_()).detach()
+            out = neuron.over_time(given)
+            assert torch.equal(out, expected)
+            with carry_state(neuron):
+                assert torch.equal(torch.cat([neuron.over_time(part) for part in given.split([1, 3, 2])]), expected)
