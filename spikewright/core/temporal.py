@@ -32,6 +32,8 @@ class Temporal(nn.Module, ABC):
     fires: bool = True
     """Whether it is a layer of neurons or holds one; False for what only hands on or computes with what it gets."""
 
+    sends_corrections: bool = False
+    """Whether what it gives corrects what the receiver knows already: nothing where nothing has changed."""
     rehearsal: int = 0
     """Leading steps after which the layer starts anew; what it gives until then does not count."""
 

@@ -16,6 +16,9 @@ from .energy import EnergyOverTime as EnergyOverTime
 from .energy import Part as Part
 from .energy import energy_over_time as energy_over_time
 from .energy import estimate as estimate
+from .events import Events as Events
+from .events import per_bit as per_bit
+from .events import per_output as per_output
 from .memory import DRAM as DRAM
 from .memory import MEMORY_TABLES as MEMORY_TABLES
 from .memory import SRAM_1MB as SRAM_1MB

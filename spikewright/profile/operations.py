@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 from numbers import Real
 from operator import add
@@ -17,6 +18,7 @@ from ..core.input_error import readable_input
 from ..core.spiking import Spiking
 from ..core.temporal import Temporal
 from .batches import FITTING, Batches, inputs, on_device_of, sequences
+from .events import Events, check_events, per_output
 from .tally import LayerOperations, Operations, Steps
 from .walk import Visit, Walk, graph_of
 from .wire import Cost
@@ -29,6 +31,7 @@ def count_operations(
     timesteps: int | None = None,
     input_amplitude: float | None = None,
     leaves: Sequence[type[nn.Module]] = (),
+    events: Events = per_output,
 ) -> Operations:
     """Count what a network does on data; every sample and every time step counts, and nothing is extrapolated.
 
@@ -44,6 +47,7 @@ def count_operations(
         input_amplitude: what one input spike is worth, if the input is spikes (Poisson, event camera); None if it is
             analog.
         leaves: classes of modules to keep whole and to take as activation functions, which cost nothing.
+        events: how the outputs of neurons that fire spikes of several sizes are counted, `per_output` or `per_bit`.
 
     Raises:
         ConversionError: if the network cannot be traced; `count_spikes` needs no graph.
@@ -61,6 +65,7 @@ def count_operations(
     """
     check_module(model, "count_operations.model", "The order is model, batches")
     check_leaves(leaves, "count_operations.leaves")
+    check_events(events, "count_operations")
     if not isinstance(input_amplitude, Real | None):
         raise ArgumentError(sentence("count_operations.input_amplitude", named(input_amplitude), "a number, or None"))
     spiking = isinstance(model, Spiking)
@@ -78,7 +83,7 @@ def count_operations(
         raise ArgumentError(
             sentence("count_operations.timesteps", f"{timesteps} for an ordinary network", "None", "It has no steps")
         )
-    walk = Walk(graph_of(network, leaves, "count_operations"), leaves)
+    walk = Walk(graph_of(network, leaves, "count_operations"), leaves, events)
     counted = (
         _counted(walk, on_device_of(network, xs), input_amplitude)
         for xs in (sequences(batches, timesteps, "count_operations") if spiking else _single_steps(batches))
@@ -86,7 +91,7 @@ def count_operations(
     first = next(counted, None)
     if first is None:
         raise DataError(sentence("count_operations", "no batch", "at least one"))
-    return reduce(add, counted, first)
+    return replace(reduce(add, counted, first), events=events)
 
 
 def count_macs(model: nn.Module, batches: Batches, *, leaves: Sequence[type[nn.Module]] = ()) -> Operations:

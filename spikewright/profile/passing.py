@@ -75,6 +75,33 @@ def computed_over_time(call: Call) -> Result:
     return Result(cost=Cost(macs=inputs + 2 * call.elements(call.out)))
 
 
+def product_over_time(call: Call, timesteps: int) -> Result:
+    """A product of two activities over time: what is new on one side meets all there is on the other, both ways.
+
+    Source: Huang et al. 2025, "Differential Coding for Training-Free ANN-to-SNN Conversion", ICML 2025,
+        arXiv 2503.00301, operations of a product unit as in the authors' code.
+    """
+    product: Any = call.module.function  # pyright: ignore[reportOptionalMemberAccess]
+    new = [_arriving(wire) for wire in call.wires]
+    there = [fold(unfold(part, timesteps).cumsum(0) > 0).to(part.dtype) for part in new]
+    before = [_one_step_later(part, timesteps) for part in there]
+    both = product(*new) + product(new[0], before[1]) + product(before[0], new[1])
+    operations = call.per_row(both)
+    dense = int(product(*(torch.ones_like(part[:1]) for part in new)).sum())
+    spiking = all(wire.counts is not None and not wire.graded for wire in call.wires)
+    synops, macs = (operations, 0) if spiking else (0, operations)
+    return Result(cost=Cost(synops=synops, macs=macs, updates=call.elements(call.out), exact=dense, dense=dense))
+
+
+def _one_step_later(x: Tensor, timesteps: int) -> Tensor:
+    xs = unfold(x, timesteps)
+    return fold(torch.cat([torch.zeros_like(xs[:1]), xs[:-1]]))
+
+
+def _arriving(wire: Wire) -> Tensor:
+    return (wire.value if wire.counts is None else wire.counts).ne(0).to(torch.float32)
+
+
 def averaged(call: Call) -> Result:
     """Average pool: a window receives all its spikes; one addition for each that arrives, or for each analog value."""
     defaults = {"kernel_size": None, "stride": None, "padding": 0, "ceil_mode": False}

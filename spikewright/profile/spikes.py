@@ -21,6 +21,7 @@ from ..core.spiking import Spiking
 from ..core.temporal import unfold
 from ..report.table import Column, Table
 from .batches import FITTING, Batches, on_device_of, sequences
+from .events import Events, check_events, per_output
 from .steps import checked_steps
 from .units import emits_spikes, spikes_of
 
@@ -91,11 +92,13 @@ class SpikeCounts:
         layers: in order of execution.
         timesteps: T of the run.
         samples: number of inputs.
+        events: how outputs of several sizes were counted.
     """
 
     layers: tuple[LayerSpikes, ...]
     timesteps: int
     samples: int
+    events: Events = per_output
 
     def __repr__(self) -> str:
         where = f"{len(self.layers)} layers of {self.neurons:,} neurons, T = {self.timesteps}"
@@ -158,7 +161,8 @@ class SpikeCounts:
             )
             for layer in self.layers
         )
-        return Table("Spikes", columns, rows, caption=f"T = {self.timesteps}, {self.samples} samples.")
+        caption = f"T = {self.timesteps}, {self.samples} samples; {self.events.name}: {self.events.note}."
+        return Table("Spikes", columns, rows, caption=caption)
 
     def over_time(self, timesteps: Sequence[int]) -> Table:
         """One row per layer and number of steps: the firing rate over the first steps.
@@ -177,7 +181,9 @@ class SpikeCounts:
         return Table("Firing rate", columns, rows, caption=f"{self.samples} samples.")
 
 
-def count_spikes(model: Spiking, batches: Batches, *, timesteps: int | None = None) -> SpikeCounts:
+def count_spikes(
+    model: Spiking, batches: Batches, *, timesteps: int | None = None, events: Events = per_output
+) -> SpikeCounts:
     """Count the spikes of every layer of neurons on data; the model may be untraceable.
 
     Read-out neurons, whose output is no spikes, are left out. Runs in `eval()`; modes and hooks are as before after it.
@@ -187,6 +193,7 @@ def count_spikes(model: Spiking, batches: Batches, *, timesteps: int | None = No
         batches: one tensor, or batches (inputs, or tuples that start with them): sequences [T, N, ...], or images
             [N, ...] if `timesteps` is given.
         timesteps: repeat each image that often.
+        events: how the outputs of neurons that fire spikes of several sizes are counted, `per_output` or `per_bit`.
 
     Raises:
         ShapeError: for an input of the wrong shape or dtype.
@@ -208,15 +215,16 @@ def count_spikes(model: Spiking, batches: Batches, *, timesteps: int | None = No
         raise ArgumentError(
             sentence("count_spikes", "a model without spiking neurons", "at least one", "Convert the network first")
         )
-    counted = (_counted(model, on_device_of(model, xs)) for xs in sequences(batches, timesteps, "count_spikes"))
+    check_events(events, "count_spikes")
+    counted = (_counted(model, on_device_of(model, xs), events) for xs in sequences(batches, timesteps, "count_spikes"))
     first = next(counted, None)
     if first is None:
         raise DataError(sentence("count_spikes", "no batch", "at least one"))
-    return reduce(add, counted, first)
+    return replace(reduce(add, counted, first), events=events)
 
 
 @torch.inference_mode()
-def _counted(model: Spiking, xs: Tensor) -> SpikeCounts:
+def _counted(model: Spiking, xs: Tensor, events: Events) -> SpikeCounts:
     layers: list[LayerSpikes] = []
     calls: Counter[str] = Counter()
 
@@ -224,7 +232,7 @@ def _counted(model: Spiking, xs: Tensor) -> SpikeCounts:
         name = name.removeprefix("module.")
         calls[name] += 1
         site = name if calls[name] == 1 else f"{name}_{calls[name]}"
-        layers.append(_layer(site, spikes_of(module, unfold(out, xs.shape[0]), site)))
+        layers.append(_layer(site, spikes_of(module, unfold(out, xs.shape[0]), site, events)))
 
     with evaluating(model), observe(model, emits_spikes, see), readable_input("count_spikes", xs, FITTING):
         model(xs)

@@ -58,12 +58,15 @@ def linear(call: Call) -> Result:
     if isinstance(weight, Wire):
         return Result(cost=Cost(macs=call.elements(call.out) * weight.value.shape[-1]))
     macs = call.elements(x.value) * weight.shape[0]
-    biases = call.elements(call.out) if bias is not None else 0
-    size = weight.numel()
-    if x.counts is None:
-        return Result(cost=Cost(macs=macs, additions=biases, exact=macs, dense=macs, weights=size))
-    synops = call.per_row(x.counts) * weight.shape[0]
-    return Result(cost=Cost(synops=synops, additions=biases, exact=macs, dense=macs, weights=size))
+    return _weighted(
+        call,
+        x,
+        bias,
+        call.per_row(x.counts) * weight.shape[0] if x.counts is not None else macs,
+        exact=macs,
+        dense=macs,
+        weights=weight.numel(),
+    )
 
 
 def matrix_product(call: Call) -> Result:
@@ -97,12 +100,16 @@ def _padding(given: Any, kernel: torch.Size, dilation: tuple[int, ...]) -> list[
 
 def _convolved(call: Call, x: Wire, fan_out: FanOut, bias: Tensor | None) -> Result:
     call.check_rows(x.value)
-    exact, dense, weights = fan_out.exact, fan_out.dense, fan_out.weights
-    biases = call.elements(call.out) if bias is not None else 0
-    if x.counts is None:
-        return Result(cost=Cost(macs=exact, additions=biases, exact=exact, dense=dense, weights=weights))
-    synops = fan_out.operations(x.counts)
-    return Result(cost=Cost(synops=synops, additions=biases, exact=exact, dense=dense, weights=weights))
+    operations = fan_out.exact if x.counts is None else fan_out.operations(x.counts)
+    return _weighted(call, x, bias, operations, exact=fan_out.exact, dense=fan_out.dense, weights=fan_out.weights)
+
+
+def _weighted(call: Call, x: Wire, bias: Tensor | None, operations: Tensor | int, **layer: int) -> Result:
+    """Spikes accumulate, numbers multiply; a bias is added at every step unless only corrections travel."""
+    biases = call.elements(call.out) if bias is not None and not x.corrections else 0
+    if x.counts is None or x.graded:
+        return Result(cost=Cost(macs=operations, additions=biases, **layer))
+    return Result(cost=Cost(synops=operations, additions=biases, **layer))
 
 
 MODULES = {

@@ -11,6 +11,7 @@ from ..core.arguments import named
 from ..core.errors import ArgumentError, DataError, sentence
 from ..report.table import Column, Table
 from .convention import Convention, analog_each_step
+from .events import Events, per_output
 from .steps import checked_steps
 
 Steps = NDArray[np.int64]
@@ -89,12 +90,14 @@ class Operations:
         timesteps: T of the run.
         samples: number of inputs.
         uncounted: operations whose cost is not known and that are left out, with how often they are called.
+        events: how outputs of several sizes were counted.
     """
 
     layers: tuple[LayerOperations, ...]
     timesteps: int
     samples: int
     uncounted: tuple[tuple[str, int], ...] = ()
+    events: Events = per_output
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number:,.1f} {kind}" for kind, number in vars(self.totals()).items())
@@ -197,7 +200,8 @@ class Operations:
             "Operations",
             columns,
             rows,
-            caption=f"Mean per sample over T = {steps}, {self.samples} samples; {convention.name}: {convention.note}.",
+            caption=f"Mean per sample over T = {steps}, {self.samples} samples; {convention.name}: {convention.note}; "
+            f"{self.events.name}: {self.events.note}.",
             notes=(f"Not counted, their cost is not known: {left_out}.",) if left_out else (),
         )
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..core.errors import ArgumentError, sentence
 from ..core.temporal import Temporal
+from .events import Events, bits_of, per_bit, per_output
 
 WHOLE = 0.01
 """How far, relative to itself, a count may be from a whole number: half precision needs this much."""
@@ -29,14 +30,17 @@ def hands_on(module: nn.Module) -> bool:
     return isinstance(module, Temporal) and hasattr(module, "chosen")
 
 
-def spikes_of(neuron: nn.Module, out: Tensor, who: str) -> Tensor:
-    """Number of spikes at each place of a neuron's output; a graded spike counts as one, whatever it delivers.
+def spikes_of(neuron: nn.Module, out: Tensor, who: str, events: Events = per_output) -> Tensor:
+    """Number of spikes at each place of a neuron's output; a graded spike counts as one, or as its binary spikes.
 
     Example:
         >>> from spikewright.neurons import SignedMemoryIF
         >>> spikes_of(SignedMemoryIF(slope=0.25), torch.tensor([-1.0, 0.0, -0.25]), "neuron")
         tensor([1., 0., 1.])
     """
+    bits = bits_of(neuron, out) if events is per_bit else None
+    if bits is not None:
+        return bits.to(torch.promote_types(out.dtype, torch.float32))
     if getattr(neuron, "graded", False):
         return (out != 0).to(torch.promote_types(out.dtype, torch.float32))
     amplitude: Tensor = neuron.amplitude  # pyright: ignore[reportAssignmentType]

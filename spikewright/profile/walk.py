@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from ..core.probe import ProbeMemory, probed
 from ..core.temporal import Temporal, fold, told, unfold
 from ..core.trace import module_of, path_of, trace
 from . import passing, synapses
+from .events import Events, per_output
 from .units import emits_spikes, hands_on, spikes_in, spikes_of
 from .wire import Call, Cost, Result, Wire, exchange, parts
 
@@ -79,10 +81,14 @@ class Walk(fx.Interpreter):
     Args:
         graph: a graph from `graph_of`.
         free: classes of modules taken as activation functions, which cost nothing.
+        events: how outputs of several sizes are counted.
     """
 
-    def __init__(self, graph: fx.GraphModule, free: Sequence[type[nn.Module]] = ()) -> None:
+    def __init__(
+        self, graph: fx.GraphModule, free: Sequence[type[nn.Module]] = (), events: Events = per_output
+    ) -> None:
         super().__init__(graph)
+        self.events = events
         self.extra_traceback = False
         self.free = tuple(free)
 
@@ -120,7 +126,10 @@ class Walk(fx.Interpreter):
         if result is None or result.cost is not None:
             cost = None if result is None else result.cost
             self.noted.append(Visit(call.site, call.operation, spiking, static, temporal, cost))
-        return Wire(out, None if result is None else result.counts, static and not temporal)
+        corrections = _sends_corrections(module) if temporal else any(wire.corrections for wire in wires)
+        graded = _sends_numbers(module) if temporal else any(wire.graded for wire in wires)
+        counts = None if result is None else result.counts
+        return Wire(out, counts, static and not temporal, graded and counts is not None, corrections)
 
     def _ordinary(self, node: fx.Node, call: Call) -> Result | None:
         if isinstance(call.module, self.free):
@@ -136,12 +145,14 @@ class Walk(fx.Interpreter):
         if hands_on(layer):
             return passing.handed_on(call, self.timesteps)
         if not layer.fires:
-            return passing.computed_over_time(call)
+            product = len(call.wires) == 2 and _is_product(layer)
+            result = passing.product_over_time(call, self.timesteps) if product else passing.computed_over_time(call)
+            return replace(result, counts=(call.out != 0).to(torch.float32)) if _sends_corrections(layer) else result
         synops = sum(call.per_row(wire.counts) for wire in call.wires if wire.counts is not None)
         cost = Cost(synops=synops, updates=self._updates(call))
         if not emits_spikes(layer):
             return Result(None, cost)
-        return Result(fold(spikes_of(layer, unfold(call.out, self.timesteps), call.site)), cost)
+        return Result(fold(spikes_of(layer, unfold(call.out, self.timesteps), call.site, self.events)), cost)
 
     def _updates(self, call: Call) -> int | Tensor:
         """Neuron updates of each row; a layer that replays a window does so in these steps, before its first output."""
@@ -159,6 +170,25 @@ class Walk(fx.Interpreter):
 
 
 _BY_FIRST = (synapses.convolution, synapses.transposed_convolution, synapses.linear)
+
+
+def _sends_corrections(module: nn.Module | None) -> bool:
+    return bool(getattr(module, "sends_corrections", False))
+
+
+def _sends_numbers(module: nn.Module | None) -> bool:
+    return _sends_corrections(module) and isinstance(module, Temporal) and not module.fires
+
+
+def _is_product(layer: Temporal) -> bool:
+    """Whether a layer over time computes a function that is linear in each of its two inputs."""
+    function = getattr(layer, "function", None)
+    target = getattr(function, "target", function)
+    return target in _PRODUCTS
+
+
+_PRODUCTS = (torch.mul, torch.multiply, operator.mul, torch.matmul, torch.bmm, operator.matmul)
+_PRODUCTS += ("mul", "multiply", "matmul", "bmm", "__matmul__", "__mul__")
 
 
 def _operation(node: fx.Node, module: nn.Module | None) -> str:

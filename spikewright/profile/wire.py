@@ -20,11 +20,15 @@ class Wire:
         value: tensor of R = T*N rows, or a tuple of such.
         counts: spikes at each coordinate, shaped like the value; None where the wire is analog.
         static: whether the value is the same at every time step.
+        graded: whether what is counted is numbers, each of which costs multiply-accumulates instead of accumulations.
+        corrections: whether constants, as biases, are known to the receiver and cost nothing at any step.
     """
 
     value: Any
     counts: Any = None
     static: bool = False
+    graded: bool = False
+    corrections: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Cost:
     """
 
     synops: Tensor | int = 0
-    macs: int = 0
+    macs: Tensor | int = 0
     additions: Tensor | int = 0
     updates: Tensor | int = 0
     exact: int = 0

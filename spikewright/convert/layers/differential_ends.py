@@ -62,6 +62,7 @@ class DifferentialInput(Stateful):
     """
 
     fires = False
+    sends_corrections = True
 
     def init_state(self, x: Tensor) -> EstimateState:
         """State before the first step, for an input like x [N, *F]."""

@@ -96,6 +96,7 @@ class DifferentialIF(Neuron, Probed):
     """
 
     graded = True
+    sends_corrections = True
     v_threshold: Tensor
     ceiling: Tensor
     learnable = ()

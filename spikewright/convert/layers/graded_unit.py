@@ -84,6 +84,7 @@ class GradedUnit(Stateful, Probed):
     """
 
     fires = False
+    sends_corrections = True
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
