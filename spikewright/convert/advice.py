@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from .linear import NORMS, is_scaling, keeps_first_axis
+from .first_axis import keeps_first_axis
+from .linear import NORMS, is_scaling
 from .operations import Site, calls, is_leaky_relu, is_max_pool, is_product, is_relu, is_sigmoid
 
 _PLANNED = "differential coding (DCGS), planned, handles it"

@@ -101,6 +101,19 @@ def calls(
     return matches
 
 
+def called(*names: str, modules: tuple[type[nn.Module], ...] = ()) -> Callable[[Site], bool]:
+    """A test whether a site calls one of these by name, as a function of torch or of Python's operators or as a method.
+
+    Args:
+        names: e.g. "softmax" for `F.softmax`, `torch.softmax`, `torch.special.softmax` and `x.softmax`.
+        modules: classes that count too.
+    """
+    found = (getattr(home, name, None) for name in names for home in _HOMES)
+    return calls(modules=modules, functions=tuple(function for function in found if callable(function)), methods=names)
+
+
+_HOMES = (torch, F, operator, torch.special, torch.linalg)
+
 _relu = calls(modules=(nn.ReLU, nn.ReLU6), functions=(F.relu, torch.relu, F.relu6), methods=("relu",))
 _clamp = calls(functions=(torch.clamp, torch.clip, torch.clamp_min, F.hardtanh), methods=("clamp", "clip", "clamp_min"))
 
@@ -147,3 +160,41 @@ _product = calls(functions=(torch.mul, torch.multiply, operator.mul), methods=("
 def is_product(site: Site) -> bool:
     """A product of two activities, each of which changes with the image; x * x too."""
     return _product(site) and len(site.activities()) == 2
+
+
+_matrix_product = called("matmul", "bmm")
+_affine_product = called("addmm")
+_einsum = called("einsum")
+
+
+def is_matmul(site: Site) -> bool:
+    """A matrix product of two activities, image by image: matmul, bmm, `@`, or an einsum of two."""
+    if len(site.activities()) != 2:
+        return False
+    return _matrix_product(site) or (_einsum(site) and len(_factors(site)) == 2 and _keeps_images_apart(site))
+
+
+def is_constant_product(site: Site) -> bool:
+    """A matrix product or einsum of one activity with constants, image by image."""
+    if len(site.activities()) != 1:
+        return False
+    if _affine_product(site):  # bias + x @ weight
+        return site.activities() == [site.node.args[1]]
+    return _matrix_product(site) or (_einsum(site) and _keeps_images_apart(site))
+
+
+def _factors(site: Site) -> list[fx.Node]:
+    given = site.node.args[1:]
+    if len(given) == 1 and isinstance(given[0], tuple | list):
+        given = tuple(given[0])
+    return [factor for factor in given if isinstance(factor, fx.Node)]
+
+
+def _keeps_images_apart(site: Site) -> bool:
+    """Whether every activity of an einsum has its first axis in front of the result, written out behind `->`."""
+    equation = site.node.args[0]
+    if not isinstance(equation, str) or "->" not in equation:
+        return False
+    before, after = equation.replace(" ", "").split("->")
+    terms = zip(_factors(site), before.split(","))
+    return after != "" and all(term[0] == after[0] for factor, term in terms if depends_on_input(factor))
