@@ -23,7 +23,7 @@ def plain_nodes(graph: fx.GraphModule) -> None:
     The function stays the same:
 
     * fused attention becomes products, a scale, masks, softmax and dropout;
-    * `baddbmm` becomes a product and a sum;
+    * `baddbmm` and `addcmul` become a product and a sum;
     * a quotient of two activities becomes a product with a reciprocal;
     * an axis that is moved in front of the batch and taken apart there (`qkv.permute(2, 0, ...).unbind(0)`) is
       taken apart where it was;
@@ -102,7 +102,7 @@ def _fused_attention(site: Site) -> None:
 
 
 def _added_product(site: Site) -> None:
-    write, (added, left, right) = _Writer(site), _first_three(site.node)
+    write, (added, left, right) = _Writer(site), _three(site.node, "batch1", "batch2")
     product = write.call(torch.bmm, left, right)
     alpha, beta = site.node.kwargs.get("alpha", 1), site.node.kwargs.get("beta", 1)
     product = product if alpha == 1 else write.call(operator.mul, product, alpha)
@@ -112,9 +112,16 @@ def _added_product(site: Site) -> None:
     write.replace(product)
 
 
-def _first_three(node: fx.Node) -> tuple[Any, Any, Any]:
-    names = (("input", "self"), ("batch1",), ("batch2",))
-    return tuple(argument(node, place, *name) for place, name in enumerate(names))  # pyright: ignore[reportReturnType]
+def _added_elements(site: Site) -> None:
+    write, node = _Writer(site), site.node
+    added, one, other = _three(node, "tensor1", "tensor2")
+    value = node.kwargs.get("value", 1)
+    product = write.call(operator.mul, one if value == 1 else write.call(operator.mul, one, value), other)
+    write.replace(write.call(operator.add, added, product))
+
+
+def _three(node: fx.Node, second: str, third: str) -> tuple[Any, Any, Any]:
+    return argument(node, 0, "input", "self"), argument(node, 1, second), argument(node, 2, third)
 
 
 _divides = called("div", "divide", "true_divide", "truediv")
@@ -216,6 +223,7 @@ _STEPS: tuple[tuple[Callable[[Site], bool], Callable[[Site], None]], ...] = (
     (calls(functions=(F.scaled_dot_product_attention,)), _fused_attention),
     (calls(functions=(F.multi_head_attention_forward,)), _refuse_fused_layer),
     (called("baddbmm"), _added_product),
+    (called("addcmul"), _added_elements),
     (_is_quotient, _quotient),
     (_is_moved_in_front, _taken_apart_in_place),
     (_is_infinite, _filled_with_lowest),

@@ -91,7 +91,11 @@ def _writes(root: nn.Module, node: fx.Node) -> bool:
         return False
     name = _kind(root, node)
     by_name = name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
-    return by_name or node.target in _IN_PLACE_OPERATORS or bool(node.kwargs.get("inplace")) or "out" in node.kwargs
+    return by_name or node.target in _IN_PLACE_OPERATORS or bool(node.kwargs.get("inplace")) or _has_out(node)
+
+
+def _has_out(node: fx.Node) -> bool:
+    return node.kwargs.get("out") is not None
 
 
 def reads_shape(node: fx.Node) -> bool:
@@ -118,7 +122,7 @@ def _return_instead(root: nn.Module, node: fx.Node) -> None:
         node.kwargs = {**node.kwargs, "inplace": False}
     elif node.op == "call_method" and callable(getattr(Tensor, name, None)):
         node.target = name
-    elif node.op == "call_function" and "out" not in node.kwargs and (hasattr(torch, name) or hasattr(F, name)):
+    elif node.op == "call_function" and not _has_out(node) and (hasattr(torch, name) or hasattr(F, name)):
         node.target = getattr(torch, name, None) or getattr(F, name)
     else:
         raise ConversionError(

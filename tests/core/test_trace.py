@@ -300,3 +300,13 @@ def test_what_cannot_be_copied_is_named() -> None:
     net.kept = net.a(X)  # as a hook that stores activations leaves it
     with pytest.raises(ConversionError, match=r"Net: cannot be copied \(RuntimeError: .*Remove what its forward pass"):
         trace(net)
+
+
+def test_an_out_that_is_none_writes_into_nothing() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            one, other = x.unbind(1)
+            return F.normalize(one, dim=-1) + one + other
+
+    x = torch.rand(3, 2, 4)
+    assert torch.equal(trace(Net())(x), Net()(x))
