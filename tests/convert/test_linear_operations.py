@@ -57,6 +57,36 @@ STAYS = {
     "to and clone": lambda net, h: h.to(torch.float64).float().type_as(h).clone().detach().contiguous(),
     "half of the activity": lambda net, h: h.data,
     "softmax of weights": lambda net, h: h * torch.softmax(net.weight, 0),
+    "expand": lambda net, h: h.mean(1, keepdim=True).expand(-1, 4, -1, -1),
+    "expand by size": lambda net, h: h.mean(1, keepdim=True).expand(h.size(0), 4, 4, 4),
+    "expand by another": lambda net, h: h.mean(1, keepdim=True).expand_as(h) + net.weight.expand_as(h),
+    "repeat": lambda net, h: h.repeat(1, 2, 1, 1) + torch.tile(h, (1, 2, 1, 1)),
+    "repeat each": lambda net, h: torch.repeat_interleave(h, 2, dim=1) + h.repeat_interleave(2, 1),
+    "movedim": lambda net, h: h.movedim(1, -1) + torch.moveaxis(h, (1, 2), (3, 1)),
+    "swapaxes": lambda net, h: h.swapaxes(1, 2) + torch.swapdims(h, 2, 3) + h.mT,
+    "unbind": lambda net, h: h.unbind(1)[0] - operator.getitem(torch.unbind(h, dim=2), 1),
+    "tensor_split": lambda net, h: h.tensor_split(2, 1)[0] + torch.tensor_split(h, 2, dim=1)[1],
+    "roll": lambda net, h: torch.roll(h, (1, -1), (2, 3)) + h.roll(1, dims=1),
+    "narrow and select": lambda net, h: h.narrow(1, 1, 2).select(2, 0) + torch.select(h[:, :2], 3, 1),
+    "fixed index": lambda net, h: h.index_select(2, torch.tensor([2, 0])) + h[:, :, [1, 1]],
+    "flip": lambda net, h: h.flip(2).flip((1, 3)) + torch.flip(h, [1, 2]) + h.flip(1, 3),
+    "class token": lambda net, h: torch.cat((net.weight.expand(h.size(0), 1, 4, 4), h), 1).flatten(2)[:, 0:2],
+    "first token": lambda net, h: h.flatten(2)[:, 0],
+    "masked_fill": lambda net, h: h.masked_fill(net.weight > 0, 2.0),
+    "where": lambda net, h: torch.where(net.weight > 0, h, 2 * h - 1) + h.where(net.weight < 0, 3.0),
+    "product with a matrix": lambda net, h: h @ net.weight + net.weight @ h + torch.matmul(h, net.weight),
+    "addmm": lambda net, h: torch.addmm(net.fc.bias, h.reshape(-1, 4), net.weight).view(h.size(0), 16, 4),
+    "einsum": lambda net, h: torch.einsum("nchw, cd -> nhwd", h, net.weight),
+    "einsum from behind": lambda net, h: torch.einsum("cd,...c->...d", net.weight, h),
+    "einsum of a list": lambda net, h: torch.einsum("nchw,hv->nv", [h, net.weight]),
+    "windows": lambda net, h: (
+        net.fc(h.view(h.size(0), 4, 2, 2, 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(-1, 4, 4)).view(-1, 4, 16).mean(1)
+    ),
+    "batch norm by function": lambda net, h: F.batch_norm(h, net.fc.bias, net.fc.bias.exp(), eps=0.1),
+    "unfold": lambda net, h: F.fold(F.unfold(h, 2), (4, 4), 2) + h.unfold(2, 1, 1).squeeze(-1),
+    "cumsum": lambda net, h: h.cumsum(1) + torch.cumsum(h, dim=-1),
+    "transposed convolution": lambda net, h: F.conv_transpose2d(h, net.weight.view(4, 4, 1, 1)),
+    "rsub": lambda net, h: torch.rsub(h, 1) - torch.subtract(h, net.weight),
 }
 
 
@@ -127,6 +157,32 @@ REFUSED = {
     "max_pool2d": (lambda net, h: F.max_pool2d(h, 2), "max_pool2d", "use average pooling"),
     "relu": (lambda net, h: F.relu(h), "relu", "train it with prepare"),
     "mask": (lambda net, h: h * (h > 0.1), "gt", "write a rule for it"),
+    "view of a fixed batch": (lambda net, h: h.view(3, -1), "view", "other than axis 0"),
+    "expand to a fixed batch": (lambda net, h: h.expand(3, 4, 4, 4), "expand", "other than axis 0"),
+    "repeat of the batch": (lambda net, h: h.repeat(2, 1, 1, 1), "repeat", "other than axis 0"),
+    "repeat of each": (lambda net, h: h.repeat_interleave(2, 0), "repeat_interleave", "other than axis 0"),
+    "movedim of the batch": (lambda net, h: h.movedim(0, 1), "movedim", "other than axis 0"),
+    "movedim to the front": (lambda net, h: torch.movedim(h, (1, 2), (3, 0)), "movedim", "other than axis 0"),
+    "swap of the batch": (lambda net, h: h.swapaxes(0, 1), "swapaxes", "other than axis 0"),
+    "unbind of the batch": (lambda net, h: h.unbind()[0], "unbind", "other than axis 0"),
+    "roll of everything": (lambda net, h: torch.roll(h, 1), "roll", "other than axis 0"),
+    "roll of the batch": (lambda net, h: h.roll((1, 1), (1, 0)), "roll", "other than axis 0"),
+    "flip of the batch": (lambda net, h: h.flip(0, 1), "flip", "other than axis 0"),
+    "select of the batch": (lambda net, h: h.select(0, 1), "select", "other than axis 0"),
+    "narrow of the batch": (lambda net, h: h.narrow(0, 0, 1), "narrow", "other than axis 0"),
+    "index of the batch": (lambda net, h: h.index_select(0, torch.tensor([0])), "index_select", "other than axis 0"),
+    "sum over steps": (lambda net, h: h.cumsum(0), "cumsum", "other than axis 0"),
+    "index from the image": (lambda net, h: net.weight[h.long()], "long", "write a rule for it"),
+    "image as weights": (lambda net, h: F.linear(net.weight, h), "linear", "its weights come from the image"),
+    "einsum without result": (lambda net, h: torch.einsum("nchw,cd", h, net.weight), "einsum", "write a rule"),
+    "einsum over images": (lambda net, h: torch.einsum("nchw,cd->dhw", h, net.weight), "einsum", "write a rule"),
+    "einsum of moved images": (lambda net, h: torch.einsum("nchw,cd->dnhw", h, net.weight), "einsum", "write a rule"),
+    "batch statistics": (lambda net, h: F.batch_norm(h, None, None, training=True), "batch_norm", "write a rule"),
+    "statistics in training": (
+        lambda net, h: F.batch_norm(h, net.fc.bias, net.fc.bias.exp(), training=True),
+        "batch_norm",
+        "write a rule",
+    ),
 }
 
 
@@ -164,6 +220,29 @@ def test_layers_that_are_refused(layer: nn.Module, text: str) -> None:
     net.layers["it"] = layer
     with pytest.raises(ConversionError, match=rf"layers\.it \({type(layer).__name__}\): .*{text}"):
         audit(trace(net.eval()), "OPI")
+
+
+def test_windows_in_the_first_axis_keep_their_time() -> None:
+    """Neurons in windows that a reshape puts behind the batch fire as they do outside of them."""
+
+    def run(net: Net, h: Tensor) -> Tensor:
+        cut = h.view(h.size(0), 4, 2, 2, 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(-1, 4, 2, 2)
+        return net.layers["it"](cut).view(-1, 2, 2, 4, 2, 2).permute(0, 3, 1, 4, 2, 5).reshape(-1, 4, 4, 4)
+
+    net = Net(run)
+    net.layers["it"] = IF(v_threshold=0.3)
+    graph = trace(net.eval())
+    audit(graph, "any recipe")
+    xs = torch.rand(6, 3, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    whole = nn.Sequential(net.conv, net.neuron, net.layers["it"])
+    assert torch.equal(Spiking(graph)(xs), Spiking(whole)(xs))
+
+
+def test_instance_norm_stays_with_running_statistics_only() -> None:
+    for tracked in (True, False):
+        net = Net(lambda net, h: net.layers["it"](h))
+        net.layers["it"] = nn.InstanceNorm2d(4, track_running_stats=tracked)
+        assert is_linear(sites(trace(net.eval()))[-1]) is tracked
 
 
 def test_weights_computed_from_the_image_are_refused() -> None:
