@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import GraphAppendingTracer
 from torch.nn import functional as F  # noqa: N812
 
 from ..core.errors import ConversionError
@@ -27,11 +29,15 @@ def plain_nodes(graph: fx.GraphModule) -> None:
     * a quotient of two activities becomes a product with a reciprocal;
     * an axis that is moved in front of the batch and taken apart there (`qkv.permute(2, 0, ...).unbind(0)`) is
       taken apart where it was;
-    * minus infinity in a mask becomes a number so low that its exponential is 0.
+    * minus infinity in a mask becomes a number so low that its exponential is 0;
+    * a function that `fx.wrap` keeps whole, and that a tracer can walk through, becomes its operations.
 
     Raises:
         ConversionError: for `F.multi_head_attention_forward`, or a size of attention that it cannot express.
     """
+    for node in list(graph.graph.nodes):
+        if _is_kept_whole(node):
+            _enter(graph.graph, node)
     for node in list(graph.graph.nodes):
         site = Site(graph, node)
         step = next((rewritten for matches, rewritten in _STEPS if matches(site)), None)
@@ -40,6 +46,33 @@ def plain_nodes(graph: fx.GraphModule) -> None:
     graph.graph.eliminate_dead_code()
     graph.graph.lint()
     graph.recompile()
+
+
+def _is_kept_whole(node: fx.Node) -> bool:
+    """Whether a node calls a function of Python that is not torch's and not one of the masks."""
+    if not isinstance(node.target, FunctionType) or node.target in (additive_mask, causal_mask):
+        return False
+    return node.target.__module__.split(".")[0] != "torch" and depends_on_input(node)
+
+
+def _enter(graph: fx.Graph, node: fx.Node) -> None:
+    """Put the operations of a function in the place of its call; where it decides on values, it stays as it is."""
+    tracer, before = GraphAppendingTracer(graph), set(graph.nodes)
+    try:
+        with graph.inserting_before(node):
+            args, kwargs = fx.map_arg((node.args, node.kwargs), lambda used: fx.Proxy(used, tracer))  # pyright: ignore
+            result = node.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
+    except Exception:  # whatever a function raises when it meets a symbolic value
+        result = None
+    new = [made for made in graph.nodes if made not in before]
+    if isinstance(result, fx.Proxy):
+        for made in new:
+            made.meta = {key: value for key, value in node.meta.items() if key != "is_wrapped"}
+        node.replace_all_uses_with(result.node)
+        graph.erase_node(node)
+    else:
+        for made in reversed(new):
+            graph.erase_node(made)
 
 
 class _Writer:
@@ -92,7 +125,7 @@ def _fused_attention(site: Site) -> None:
         scores = write.call(operator.add, scores, mask)
     shares = write.call(F.softmax, scores, -1)
     dropout = given.get("dropout_p", 0.0)
-    if isinstance(dropout, fx.Node):
+    if not isinstance(dropout, int | float):
         raise ConversionError(
             f"{site.name} ({site.kind}): computes dropout_p; expected a number. Give it self.p if self.training else 0."
         )

@@ -179,3 +179,38 @@ def test_the_function_behind_the_layer_is_refused() -> None:
 def test_a_dropout_that_is_computed_is_refused() -> None:
     with pytest.raises(ConversionError, match=r"scaled_dot_product_attention.*computes dropout_p; expected a number"):
         plain_nodes(trace(Net(lambda net, x: attended(net, x, dropout_p=x.shape[1] * 0.1))))
+
+
+@torch.fx.wrap
+def depth(x: Tensor, share: float, training: bool) -> Tensor:
+    """Drops nothing but in training, as a library's stochastic depth."""
+    if not training or share == 0:
+        return x
+    return x * torch.rand(len(x)).lt(share)
+
+
+@torch.fx.wrap
+def halved(x: Tensor, weight: Tensor) -> Tensor:
+    return F.gelu(x @ weight) / 2
+
+
+@torch.fx.wrap
+def positive(x: Tensor) -> Tensor:
+    y = x * 2
+    return y if x.sum() > 0 else -y
+
+
+def test_functions_that_are_kept_whole_are_entered() -> None:
+    net = Net(lambda net, x: halved(depth(x, 0.5, net.training), net.qkv.weight[:8])).eval()
+    graph = trace(net)
+    assert {"depth", "halved"} <= {site.kind for site in sites(graph)}
+    plain_nodes(graph)
+    assert [site.kind for site in sites(graph)] == ["getitem", "matmul", "gelu", "truediv"]
+    x = torch.randn(3, 5, 8)
+    assert torch.equal(graph(x), net(x))
+
+
+def test_a_function_that_decides_on_values_stays_whole_and_unknown() -> None:
+    graph = trace(Net(lambda net, x: positive(x)).eval())
+    plain_nodes(graph)
+    assert [(site.kind, kind_of(site)) for site in sites(graph)] == [("positive", None)]
