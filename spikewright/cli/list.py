@@ -1,4 +1,4 @@
-"""spikewright list [--json]: every neuron, recipe, data set, model, network, experiment, with its source."""
+"""spikewright list [--json]: every neuron, recipe, statistic, data set, model, network, experiment, with its source."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ..coding import ENCODERS, READOUTS
 from ..convert.recipes import RECIPES
+from ..convert.statistics import STATISTICS
 from ..core.config import parse
 from ..core.errors import CheckpointError
 from ..core.references import source_of, summary_of
@@ -54,6 +55,7 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         "encoder": ENCODERS,
         "readout": READOUTS,
         "recipe": RECIPES,
+        "statistic": STATISTICS,
         "model": MODELS,
         "experiment": EXPERIMENTS,
     }

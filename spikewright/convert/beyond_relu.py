@@ -14,11 +14,13 @@ from .layers.expectation import Expectation
 from .max_pools import max_pool_to_gate
 from .operations import Site, is_leaky_relu, is_product, is_sigmoid
 from .rules import Rule
-from .statistics import At, Statistic, size_of_input
+from .statistics import At, LevelStatistic, Statistic, at, size_of_input
 
 
 def leaky_relu_statistics(threshold: Statistic) -> tuple[At, ...]:
     """What a leaky ReLU's threshold is measured on: its input, of either sign, as that is what the neuron counts."""
+    if isinstance(threshold, LevelStatistic):
+        return at(is_leaky_relu, threshold.mirrored())
     return (At(is_leaky_relu, threshold, size_of_input),)
 
 

@@ -129,6 +129,25 @@ def is_relu(site: Site) -> bool:
     return _relu(site)
 
 
+def upper_bound(site: Site) -> float | None:
+    """Where a ReLU is clipped from above; None where it is not; NaN where the bound is computed or kept in a buffer.
+
+    The trained threshold of a QCFS activation or clipped ReLU is such a bound.
+    """
+    if isinstance(site.module, QCFSActivation | ClippedReLU):
+        return float(site.module.v_threshold.detach())
+    if isinstance(site.module, nn.Hardtanh):  # ReLU6 is one
+        return float(site.module.max_val)
+    if site.node.target is F.relu6:
+        return 6.0
+    args, kwargs = site.node.args, site.node.kwargs
+    if not _clamp(site) or site.node.target in (torch.clamp_min, "clamp_min"):
+        return None
+    absent = 1.0 if site.node.target is F.hardtanh else None  # the default of its second bound
+    highest = args[2] if len(args) > 2 else kwargs.get("max", kwargs.get("max_val", absent))
+    return highest if highest is None else float(highest) if isinstance(highest, int | float) else float("nan")
+
+
 is_qcfs = calls(modules=(QCFSActivation,))
 
 is_clipped_relu = calls(modules=(ClippedReLU,))

@@ -21,7 +21,7 @@ from ..core.temporal import fold, told, unfold
 from ..neurons.if_ import IF
 from .recipe import Conversion
 from .rules import Replaced, sites
-from .statistics import Groups, WatchedRun, images, per_channel, per_layer
+from .statistics import GROUPS, Groups, WatchedRun, images, per_channel
 
 
 def set_start(graph: fx.GraphModule, replaced: Sequence[Replaced], site: str, start: Tensor) -> None:
@@ -49,7 +49,7 @@ class FittedStart:
 
     Args:
         timesteps: T at which the mean output is compared with the source's activation.
-        groups: `per_layer` or `per_channel`: which neurons share a start.
+        groups: `per_layer`, `per_channel`, `per_neuron` or `per_feature`: which neurons share a start.
         candidates: number of start potentials tried, evenly spaced from `lowest` to `highest`.
         lowest, highest: ends of the range, in units of the threshold.
         images: how many of the calibration images are used, from the first on.
@@ -67,8 +67,8 @@ class FittedStart:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ArgumentError(sentence(f"FittedStart.{name}", repr(value), f"a whole number of at least {least}"))
-        if self.groups not in (per_layer, per_channel):
-            raise ArgumentError(sentence("FittedStart.groups", named(self.groups), "per_layer or per_channel"))
+        if not isinstance(self.groups, Groups):
+            raise ArgumentError(sentence("FittedStart.groups", named(self.groups), f"one of {', '.join(GROUPS)}"))
         ends = (self.lowest, self.highest)
         if not all(isinstance(end, Real) for end in ends) or not -1e6 < self.lowest < self.highest < 1e6:
             met = f"{self.lowest!r} and {self.highest!r}"
@@ -142,11 +142,11 @@ def best_start(xs: Tensor, a: Tensor, *, v_threshold: Tensor, candidates: Tensor
         a: activation of the source, [N, *F].
         v_threshold: threshold, broadcastable to [N, *F]; it is also what a spike delivers.
         candidates: start potentials in units of the threshold.
-        groups: `per_layer` or `per_channel`.
+        groups: which neurons share a start.
 
     Returns:
-        Shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel. Of equal candidates the one nearest
-        to 1/2.
+        Shaped to broadcast over [N, *F], e.g. [] per layer, [C, 1, ...] per channel. Of equal candidates the one
+        nearest to 1/2.
     """
     order = candidates[(candidates - 0.5).abs().argsort(stable=True)]
     errors = []
@@ -154,7 +154,7 @@ def best_start(xs: Tensor, a: Tensor, *, v_threshold: Tensor, candidates: Tensor
         out = IF(v_threshold=v_threshold, amplitude=v_threshold, start=start).over_time(xs).mean(0)
         errors.append(groups((out - a).square()).flatten(1).sum(1))
     best = order.to(a)[torch.stack(errors).argmin(0)]
-    return best[0] if groups is per_layer else best.view(-1, *[1] * (a.dim() - 2))
+    return groups.spread(best, a.shape[1:])
 
 
 class _FittingRun(fx.Interpreter):

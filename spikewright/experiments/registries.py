@@ -9,7 +9,7 @@ from ..convert.recipe import Recipe
 from ..convert.recipes import RECIPES
 from ..convert.recipes.cos import OffsetRule, guarded, published
 from ..convert.recipes.srp import MaskRule, authors_code, paper
-from ..convert.statistics import STATISTICS, Groups, Statistic, per_channel, per_layer
+from ..convert.statistics import GROUPS, STATISTICS, Groups, Statistic
 from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from ..data.autoaugment import AutoAugment
 from ..train.optim import SGD, AdamW, Optimizer
@@ -17,7 +17,7 @@ from ..train.optim import SGD, AdamW, Optimizer
 REGISTRIES: dict[Any, dict[str, Any]] = {
     Recipe: RECIPES,
     Statistic: STATISTICS,
-    Groups: {"per_layer": per_layer, "per_channel": per_channel},
+    Groups: GROUPS,
     GradientOrder: {order.name: order for order in (floor_then_clamp, clamp_then_floor)},
     MaskRule: {rule.name: rule for rule in (paper, authors_code)},
     OffsetRule: {rule.name: rule for rule in (guarded, published)},

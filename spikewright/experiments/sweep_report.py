@@ -48,7 +48,9 @@ def statistic_text(statistic: Statistic) -> str:
     """
     name = type(statistic).__name__
     parts = {field.name: getattr(statistic, field.name) for field in fields(statistic) if field.name != "groups"}
-    numbers = [f"{value}" if part == name.lower() else f"{part}={value}" for part, value in parts.items()]
+    numbers = [
+        f"{value}" if part == name.lower() else f"{part}={value}" for part, value in parts.items() if value is not None
+    ]
     groups = getattr(statistic.groups, "__name__", str(statistic.groups)).replace("_", " ")
     return " ".join([name, *numbers, groups])
 

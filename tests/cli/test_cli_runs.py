@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.convert import ErrorOptimal, per_channel
+from spikewright.convert import ErrorOptimal, GaussianOptimal, Levels, per_channel, per_neuron
 from spikewright.core.errors import CheckpointError
 from spikewright.experiments.network import load_conversion
 from spikewright.report import Report
@@ -181,6 +181,16 @@ def test_a_run_that_fails_later_keeps_what_it_wrote(
     assert set(files(only(tmp_path / "runs"))) == {"config.json", "environment.json", "metrics.jsonl"}
 
 
+def test_levels_are_given_by_their_fields(run: Run, own: Path, calibrated: list[str], tmp_path: Path) -> None:
+    flags = ["--recipe.threshold", "GaussianOptimal", "--recipe.threshold.groups", "per_neuron"]
+    flags += ["--recipe.threshold.levels.density", "4", "--recipe.threshold.levels.lowest", "0"]
+    ran = run("convert", "--model", f"{own}:net", *calibrated, *flags, "--recipe.threshold.levels.highest", "8")
+    assert (ran.status, ran.err) == (0, "")
+    conversion = load_conversion(str(only(tmp_path / "runs")))[1]
+    expected = GaussianOptimal(groups=per_neuron, levels=Levels(4, 0, 8))
+    assert conversion.recipe.threshold == expected  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_a_threshold_is_chosen_by_name_and_refined(run: Run, own: Path, calibrated: list[str], tmp_path: Path) -> None:
     flags = ["--recipe.threshold", "ErrorOptimal", "--recipe.threshold.timesteps", "3"]
     flags += ["--recipe.threshold.groups", "per_channel"]
@@ -188,7 +198,7 @@ def test_a_threshold_is_chosen_by_name_and_refined(run: Run, own: Path, calibrat
     assert (ran.status, ran.err) == (0, "")
     folder = only(tmp_path / "runs")
     threshold = json.loads((folder / "config.json").read_text())["recipe"]["threshold"]
-    assert threshold == {"type": "ErrorOptimal", "groups": "per_channel", "timesteps": 3}
+    assert threshold == {"type": "ErrorOptimal", "groups": "per_channel", "timesteps": 3, "levels": None}
     conversion = load_conversion(str(folder))[1]
     assert conversion.recipe.threshold == ErrorOptimal(timesteps=3, groups=per_channel)  # pyright: ignore[reportAttributeAccessIssue]
     assert conversion.thresholds["0.1"].shape == (4, 1, 1)

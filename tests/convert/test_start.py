@@ -134,7 +134,10 @@ def test_bad_fits() -> None:
     for broken in (X.byte(), X.numpy()):
         with pytest.raises(DataError, match=r"fit_starts: got .*; expected floating-point image batches"):
             fit_starts(conversion, broken)
-    with pytest.raises(ArgumentError, match=r"FittedStart\.groups: got .*; expected per_layer or per_channel"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"FittedStart\.groups: got .*; expected one of per_layer, per_channel, per_neuron, per_feature",
+    ):
         FittedStart(groups="per_layer")  # pyright: ignore
     with pytest.raises(ArgumentError, match=r"FittedStart\.lowest: got 'a' and 1\.0"):
         FittedStart(lowest="a")  # pyright: ignore

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from ...core.errors import ArgumentError, sentence
+from ..operations import Site
 from .histogram import RunningHistogram
-from .statistic import Measure, Statistic
+from .level_statistic import LevelStatistic
+from .levels import Levels
+from .statistic import Measure, positive_output, size_of_input
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ErrorOptimal(Statistic):
+class ErrorOptimal(LevelStatistic):
     """The threshold with the least mean squared difference between activation and mean output over T steps.
 
     A low threshold clips large activations, a high one leaves few levels for the small ones; this is the best
-    trade for a given T. For IF neurons that start at half their threshold, as those of OPI do, and a constant
-    input. Activations are known to 1/1024 of their value; those below 1/2048 of the layer's largest count as zero.
+    trade for a given T. For a constant input and neurons that say the level nearest to it, as IF neurons do that
+    start at half their threshold, e.g. those of OPI. Activations are known to 1/1024 of their value; those below
+    1/2048 of the layer's largest count as zero. `GaussianOptimal` asks for mean and variance alone.
 
     Args:
+        groups: `per_layer`, `per_channel`, `per_neuron` or `per_feature`.
         timesteps: T, the number of time steps that the network is to be run for; more steps allow a higher
             threshold. 8 is the low-latency case in which the trade matters most.
-        groups: `per_layer` or `per_channel`.
+        levels: what the neuron can say in them, from 0 on, or as much below 0 as above: then the size of the
+            input is measured. None for those of an IF neuron, 0..T, or for the recipe to choose.
 
     Source: Li et al. 2021, "A Free Lunch From ANN: Towards Efficient, Accurate Spiking Neural Networks Calibration",
         ICML 2021, arXiv 2106.06984.
@@ -31,26 +38,29 @@ class ErrorOptimal(Statistic):
         the start at half the threshold, and averages over batches; here the minimum over all data is found.
     """
 
-    timesteps: int = 8
-
     def __post_init__(self) -> None:
-        if isinstance(self.timesteps, bool) or not isinstance(self.timesteps, int) or self.timesteps < 1:
+        super().__post_init__()
+        levels = self.said
+        if levels.lowest not in (0, -levels.highest):
             raise ArgumentError(
                 sentence(
-                    "ErrorOptimal.timesteps",
-                    repr(self.timesteps),
-                    "a whole number of at least 1",
-                    "Give the number of time steps that the network is to be run for",
+                    "ErrorOptimal.levels",
+                    repr(levels),
+                    "a lowest level of 0 or of minus the highest",
+                    "GaussianOptimal takes any",
                 )
             )
 
+    def reading(self, site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+        return (size_of_input if self.said.lowest else positive_output)(site)
+
     def begin(self, who: str) -> Measure:
-        return _RunningError(self.timesteps, who)
+        return _RunningError(self.said, who)
 
 
 class _RunningError(Measure):
-    def __init__(self, timesteps: int, who: str) -> None:
-        self.timesteps = timesteps
+    def __init__(self, levels: Levels, who: str) -> None:
+        self.levels = levels
         self.histogram = RunningHistogram(who)
 
     def update(self, values: Tensor) -> None:
@@ -61,8 +71,10 @@ class _RunningError(Measure):
 
         self.histogram.total()
         edges, found = self.histogram.edges().numpy(), []
+        count = self.levels.highest
         for counts in self.histogram.counts.numpy():
             occupied = counts[1:].nonzero()[0] + 1
             values, often = edges[occupied], counts[occupied].astype(float)
-            found.append(least_error_threshold(values, often, self.timesteps) if len(values) else 0.0)
+            outermost = least_error_threshold(values, often, count) if len(values) else 0.0  # that of `count` levels
+            found.append(outermost * (self.levels.density / count))
         return torch.tensor(found)

@@ -16,7 +16,7 @@ class Maximum(Statistic):
     """The largest activation.
 
     Args:
-        groups: `per_layer` or `per_channel`.
+        groups: `per_layer`, `per_channel`, `per_neuron` or `per_feature`.
 
     Source: Diehl et al. 2015, "Fast-classifying, high-accuracy spiking deep networks", IJCNN 2015.
     """

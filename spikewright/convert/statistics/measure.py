@@ -14,7 +14,8 @@ from torch.utils.data import IterableDataset
 from ...core.errors import ConversionError, DataError, sentence
 from ...core.input_error import readable_input
 from ..operations import Site
-from .statistic import At, Groups, per_layer
+from .groups import Groups
+from .statistic import At
 
 BATCH = 100
 """Images per forward pass where the data does not come in batches."""
@@ -92,15 +93,15 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any)
         data: see `images`.
 
     Returns:
-        Site name -> thresholds, shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel. A channel
-        whose statistic is 0 takes its layer's largest.
+        Site name -> thresholds, shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel, [*F] per
+        neuron, [D] per feature. A group whose statistic is 0 takes its layer's largest.
 
     Raises:
         DataError: without data, with too little for the statistic, or with NaN or infinite values in it.
         ShapeError: if the network cannot take the images.
         ConversionError: if a layer is never active.
     """
-    rows = [(site.name, *where.reading(site), where.statistic) for site, where in wanted]
+    rows = [(site.name, *where.values(site), where.statistic) for site, where in wanted]
     measures = {name: statistic.begin(name) for name, _, _, statistic in rows}
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -140,7 +141,7 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any)
             sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split")
         )
     found = {
-        name: _threshold(name, measures[name].result(), shapes[name], statistic.groups)
+        name: threshold_of(name, measures[name].result(), shapes[name], statistic.groups)
         for name, _, _, statistic in rows
     }
     return Thresholds(found, samples)
@@ -151,15 +152,19 @@ def _each(takers: Iterable[Callable[[Tensor], None]], a: Tensor) -> None:
         take(a)
 
 
-def _threshold(name: str, values: Tensor, shape: tuple[int, ...], groups: Groups) -> Tensor:
+def threshold_of(name: str, values: Tensor, features: tuple[int, ...], groups: Groups) -> Tensor:
+    """The statistics of a site's groups [G] -> its thresholds, shaped to broadcast over [N, *F].
+
+    Raises:
+        ConversionError: if none is above 0.
+    """
     largest = values.max()
     if not largest > 0:
         raise ConversionError(
             f"{name}: is never, or too rarely, active on the calibration data, so it has no threshold. Calibrate on "
             "more or other images, check their scaling, take a higher percentile or Maximum, or remove the dead layer."
         )
-    values = torch.where(values > 0, values, largest)
-    return values[0] if groups is per_layer else values.view(-1, *[1] * (len(shape) - 1))
+    return groups.spread(torch.where(values > 0, values, largest), features)
 
 
 def _device(graph: fx.GraphModule) -> torch.device:

@@ -21,7 +21,7 @@ class Percentile(Statistic):
 
     Args:
         percentile: 0..100, e.g. 99.9: the value that this share of all activations does not exceed.
-        groups: `per_layer` or `per_channel`.
+        groups: `per_layer`, `per_channel`, `per_neuron` or `per_feature`.
 
     Source: Rueckauer et al. 2017, "Conversion of continuous-valued deep networks to efficient event-driven
         networks", Frontiers in Neuroscience 11:682, section 2.2.2 ("robust normalization").

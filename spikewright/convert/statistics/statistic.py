@@ -12,62 +12,10 @@ from torch import Tensor, fx
 from ...core.arguments import named
 from ...core.errors import ArgumentError, sentence
 from ..operations import Site
-
-Groups = Callable[[Tensor], Tensor]
-"""Activation [N, *F] -> values [G, ...], a view: which values share one number."""
-
-
-def per_layer(a: Tensor) -> Tensor:
-    """All values of a layer together: [N, *F] -> [1, N, *F]."""
-    return a.unsqueeze(0)
-
-
-def per_channel(a: Tensor) -> Tensor:
-    """The values of each channel (axis 1) together: [N, C, ...] -> [C, N, ...]."""
-    return a.transpose(0, 1)
-
-
-class Measure(ABC):
-    """A running measurement over batches."""
-
-    @abstractmethod
-    def update(self, values: Tensor) -> None:
-        """Take in the finite float32 values [G, ...] of one batch; those below 0 count as 0."""
-
-    @abstractmethod
-    def result(self) -> Tensor:
-        """The statistic of each group, [G]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statistic(ABC):
-    """What to measure of the activation at a site.
-
-    Args:
-        groups: `per_layer` or `per_channel`.
-    """
-
-    groups: Groups = per_layer
-
-    def __repr__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        given = ", ".join(f"{name}={getattr(value, '__name__', repr(value))}" for name, value in values.items())
-        return f"{type(self).__name__}({given})"
-
-    @abstractmethod
-    def begin(self, who: str) -> Measure:
-        """A new measurement at the site of that name."""
-
-
-def check_statistic(statistic: object, who: str) -> None:
-    """Raise ArgumentError unless it is a statistic: an object, not its class, its name or its number."""
-    if not isinstance(statistic, Statistic):
-        allowed = "a statistic, e.g. Percentile(percentile=99.9) or Maximum()"
-        raise ArgumentError(sentence(who, named(statistic), allowed))
-
+from .groups import GROUPS, Groups, per_layer
 
 Reading = Callable[[Site], tuple[fx.Node, Callable[[Tensor], Tensor]]]
-"""A site -> the node whose output is measured, and the values that are taken from it; those below 0 count as 0."""
+"""A site -> the node whose output is measured, and the values that are taken from it."""
 
 
 def positive_output(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
@@ -80,13 +28,77 @@ def size_of_input(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
     return site.node.all_input_nodes[0], torch.abs
 
 
+def signed_input(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+    """What a site gets, with its sign."""
+    return site.node.all_input_nodes[0], lambda a: a
+
+
+class Measure(ABC):
+    """A running measurement over batches."""
+
+    @abstractmethod
+    def update(self, values: Tensor) -> None:
+        """Take in the finite float32 values [G, ...] of one batch, as the statistic's `reading` gives them.
+
+        A statistic of sizes counts those below 0 as 0.
+        """
+
+    @abstractmethod
+    def result(self) -> Tensor:
+        """The statistic of each group, [G]; 0 for a group that is never active."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic(ABC):
+    """What to measure of the activation at a site.
+
+    Args:
+        groups: `per_layer`, `per_channel`, `per_neuron` or `per_feature`.
+    """
+
+    groups: Groups = per_layer
+
+    def __repr__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = ", ".join(f"{name}={value!r}" for name, value in values.items() if value is not None)
+        return f"{type(self).__name__}({given})"
+
+    @abstractmethod
+    def begin(self, who: str) -> Measure:
+        """A new measurement at the site of that name."""
+
+    def reading(self, site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+        """What is measured at a site, see `Reading`; a statistic of inputs says so here."""
+        return positive_output(site)
+
+
+def check_statistic(statistic: object, who: str) -> None:
+    """Raise ArgumentError unless it is a statistic: an object, not its class, its name or its number."""
+    if not isinstance(statistic, Statistic):
+        allowed = "a statistic, e.g. Percentile(percentile=99.9) or Maximum()"
+        raise ArgumentError(sentence(who, named(statistic), allowed))
+    if not isinstance(statistic.groups, Groups):
+        met, allowed = named(statistic.groups), f"one of {', '.join(GROUPS)}"
+        raise ArgumentError(sentence(f"{type(statistic).__name__}.groups", met, allowed))
+
+
 @dataclass(frozen=True)
 class At:
-    """Which statistic to take at which sites, and of what."""
+    """Which statistic to take at which sites.
+
+    Args:
+        matches: whether a site is one of them.
+        statistic: what to measure there.
+        reading: of what; by default as the statistic says.
+    """
 
     matches: Callable[[Site], bool]
     statistic: Statistic
-    reading: Reading = positive_output
+    reading: Reading | None = None
+
+    def values(self, site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
+        """The node whose output is measured at a site, and the values that are taken from it."""
+        return (self.reading or self.statistic.reading)(site)
 
 
 def at(matches: Callable[[Site], bool], statistic: Statistic) -> tuple[At, ...]:
