@@ -8,7 +8,7 @@ from typing import Any
 from ..core.errors import DataError, sentence
 from ..report import Column, Report, Table
 from ..report.numbers import Cell
-from .judging import main_figures
+from .judged_report import main_figures
 
 
 def compare_runs(runs: Sequence[tuple[str, Report]], environment: Mapping[str, Any]) -> Report:

@@ -18,7 +18,8 @@ from ..data.batches import Batches
 from ..data.folder import FolderImages
 from ..data.images import ImageDataset
 from ..report import FigureSpec, Report, RunFolder, Table, environment
-from .judging import Judging, diagnose_first, judge, judgement_report, layer_figure
+from .judged_report import judgement_report, layer_figure
+from .judging import Judging, diagnose_first, judge
 from .network import Loaded, load_conversion, load_network, save_conversion
 from .registries import REGISTRIES
 from .training import PACKAGES

@@ -15,7 +15,8 @@ from ..core.seed import seed_all
 from ..data import load_dataset
 from ..data.batches import Batches
 from ..report import Report, RunFolder, Table, environment
-from .judging import Judging, density_figure, density_table, judge, layer_figure, main_figures, summary
+from .judged_report import density_figure, density_table, layer_figure, main_figures, summary
+from .judging import Judging, judge
 from .network import load_network
 from .registries import REGISTRIES
 from .training import PACKAGES

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from ..convert.diagnosis import Diagnosis
 from ..convert.layers import TRAINED
 from ..convert.recipe import Conversion
 from ..core.errors import ArgumentError, sentence
-from ..core.references import source_of
 from ..core.registry import pick
 from ..data.batches import Batches
 from ..data.folder import FolderImages
@@ -30,10 +29,12 @@ from ..profile import (
     count_operations,
     count_spikes,
     energy_over_time,
+    estimate,
+    fires_several_bits,
+    per_bit,
 )
-from ..report import Column, FigureSpec, Report, Table
+from ..report import Column, Table
 from ..train.evaluate import AccuracyOverTime, accuracy_over_time, latencies, latency_columns, wilson
-from .activity import activity_figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,12 @@ class Judging:
         return tuple(sorted({t for t in self.at if t <= self.timesteps} | {self.timesteps}))
 
 
+_PER_BIT = (
+    Column("synops per bit", "M", 2, "The same with each binary spike of an output counted (per_bit)."),
+    Column("ratio per bit", "", 3, "Energy ratio with each binary spike counted."),
+)
+
+
 @dataclass(frozen=True)
 class Measurements:
     """What a converted network delivers, and what it does for that.
@@ -104,6 +111,7 @@ class Measurements:
         spikes: spikes per layer and step.
         operations: operations of the spiking network, per layer and step.
         source: operations of the source network, per layer.
+        per_bit: operations with every binary spike counted; None where no neuron fires several in one step.
         image: the first image, [1, C, H, W].
     """
 
@@ -112,6 +120,7 @@ class Measurements:
     spikes: SpikeCounts
     operations: Operations
     source: Operations
+    per_bit: Operations | None
     image: Tensor
 
     @property
@@ -123,6 +132,13 @@ class Measurements:
     def steps(self, timesteps: int) -> int:
         """The steps that are run for T that count: a rehearsal, and a window that layers replay, cost energy too."""
         return self.over_time.phases.steps(timesteps)
+
+    def _counted_in_bits(self, timesteps: int) -> tuple[float | None, ...]:
+        if self.per_bit is None:
+            return ()
+        steps = self.steps(timesteps)
+        energy = estimate(self.per_bit, self.judging.cost_table, ann=self.source, timesteps=steps)
+        return self.per_bit.totals(steps).synops / 1e6, energy.ratio
 
     def table(self, recipe: str, title: str = "Result") -> Table:
         """One row for the source network, then one per shown T: accuracy, agreement, spikes, synops, MACs, energy."""
@@ -142,6 +158,7 @@ class Measurements:
                 "energy", "J", 2, f"Per image, cost table {self.judging.costs}: arithmetic only, see docs/energy.md."
             ),
             Column("ratio", "", 3, "Energy divided by that of the source network."),
+            *(_PER_BIT if self.per_bit is not None else ()),
         )
         over_time, samples, energies = self.over_time, self.over_time.samples, self.energies
         right = over_time.source_correct or 0
@@ -155,14 +172,20 @@ class Measurements:
             None,
             None,
         )
-        rows: list[tuple] = [(*source, self.source.totals().macs / 1e6, energies[0].ann_joule, None)]
+        none = () if self.per_bit is None else (None, None)
+        rows: list[tuple] = [(*source, self.source.totals().macs / 1e6, energies[0].ann_joule, None, *none)]
         for t, energy in zip(self.judging.shown, energies):
             right, totals = over_time.correct[t - 1], self.operations.totals(self.steps(t))
             judged = (right / samples, *wilson(right, samples), over_time.agreement[t - 1])
             spikes = self.spikes.spikes_per_sample(self.steps(t)) / self.spikes.neurons
             counted = (spikes, totals.synops / 1e6, totals.macs / 1e6)
-            rows.append((recipe, t, *latencies(phases, t), *judged, *counted, energy.joule, energy.ratio))
-        caption = f"{samples:,} images; spikes, operations and energy on the first {self.operations.samples}."
+            energy_columns = (energy.joule, energy.ratio, *self._counted_in_bits(t))
+            rows.append((recipe, t, *latencies(phases, t), *judged, *counted, *energy_columns))
+        events = self.operations.events
+        caption = (
+            f"{samples:,} images; spikes, operations and energy on the first {self.operations.samples}; "
+            f"{events.name}: {events.note}."
+        )
         return Table(title, columns, tuple(rows), caption=caption)
 
 
@@ -214,13 +237,14 @@ def take_measurements(
     for t in judging.shown:
         log(timesteps=t, accuracy=over_time.accuracy[t - 1], agreement=over_time.agreement[t - 1])
     counted = Batches(judged.subset(min(judging.counted_images, len(judged))), 10)
-    image = next(iter(counted))[0][:1]
+    image, steps = next(iter(counted))[0][:1], model.phases.steps(judging.timesteps)
     return Measurements(
         judging,
         over_time,
-        count_spikes(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
-        count_operations(conversion.model, counted, timesteps=conversion.model.phases.steps(judging.timesteps)),
-        count_macs(conversion.source, image, leaves=TRAINED),
+        count_spikes(model, counted, timesteps=steps),
+        count_operations(model, counted, timesteps=steps),
+        count_macs(source, image, leaves=TRAINED),
+        count_operations(model, counted, timesteps=steps, events=per_bit) if fires_several_bits(model) else None,
         image,
     )
 
@@ -250,101 +274,3 @@ def diagnose_first(conversion: Conversion, images: ImageDataset | FolderImages, 
     count = min(judging.diagnosed_images, len(images))
     few, _ = next(iter(Batches(images.subset(count), count)))
     return diagnose(conversion, few, judging.diagnosed_timesteps, tolerance=judging.tolerance)
-
-
-def layer_figure(table: Table, tolerance: float, name: str = "layer_error") -> FigureSpec:
-    """The figure of a diagnosis."""
-    caption = "Error of every layer; the first above the tolerance is marked."
-    return FigureSpec(name, "layer_error", caption, table.title, options={"error": "error", "limit": tolerance})
-
-
-def judgement_report(
-    name: str,
-    conversion: Conversion,
-    judgement: Judgement,
-    config: Mapping[str, Any],
-    environment: Mapping[str, Any],
-) -> Report:
-    """Everything about one judged conversion.
-
-    Args:
-        name: what was converted, by what.
-        conversion: the converted network.
-        judgement: what was found.
-        config, environment: of the run.
-    """
-    recipe = type(conversion.recipe).__name__
-    main = judgement.table(recipe)
-    density = density_table(judgement)
-    membranes, activity = activity_figures(conversion, judgement.image, judgement.judging.timesteps)
-    errors = judgement.diagnosis.table()
-    figures = (
-        *main_figures(main),
-        density_figure(density),
-        layer_figure(errors, judgement.judging.tolerance),
-        *activity,
-    )
-    tables = (
-        main,
-        errors,
-        judgement.spikes.table(),
-        density,
-        judgement.operations.table(),
-        conversion.table(),
-        membranes,
-    )
-    notes = (judgement.diagnosis.verdict(), judgement.judging.cost_table.note)
-    references = tuple(filter(None, (source_of(type(conversion.recipe)), judgement.judging.cost_table.source)))
-    return Report(name, summary(recipe, judgement), config, environment, tables, figures, notes, references)
-
-
-def density_table(judgement: Judgement) -> Table:
-    """Spikes per neuron and step of every layer, at the shortest and the longest T that are shown."""
-    shown = judgement.judging.shown
-    return judgement.spikes.over_time(sorted({judgement.steps(shown[0]), judgement.steps(shown[-1])}))
-
-
-def density_figure(table: Table, name: str = "density") -> FigureSpec:
-    """The figure of a density table."""
-    caption = "Spikes per neuron and step, layer by layer, over the first T steps."
-    return FigureSpec(name, "density_per_layer", caption, table.title)
-
-
-def main_figures(table: Table) -> tuple[FigureSpec, FigureSpec]:
-    """Accuracy against T, and accuracy against energy."""
-    return (
-        FigureSpec(
-            "accuracy",
-            "accuracy_over_time",
-            "Accuracy after T time steps; broken lines are the source networks, shaded the 95 % interval.",
-            table.title,
-        ),
-        FigureSpec(
-            "energy",
-            "energy_against_accuracy",
-            "Accuracy against energy per image; diamonds are the source networks.",
-            table.title,
-        ),
-    )
-
-
-def summary(recipe: str, judgement: Judgement) -> str:
-    """The result in a few sentences: source, longest run, its price, and from which T on the two are alike."""
-    over_time, timesteps = judgement.over_time, judgement.judging.timesteps
-    source, last = over_time.source_accuracy or 0.0, over_time.accuracy[-1]
-    ratio = judgement.energies[-1].ratio
-    price = "" if ratio is None else f", for {ratio:.3f} of its energy"
-    within = _within(over_time.accuracy, source - 0.01)
-    near = f"from T = {within} on" if within else f"at no T up to {timesteps}"
-    return (
-        f"**{recipe}**: the source network reaches {100 * source:.2f} % of {over_time.samples:,} images, the spiking "
-        f"network {100 * last:.2f} % at T = {timesteps}{price}. It gives {100 * over_time.agreement[-1]:.2f} % of the "
-        f"images the source network's class, and stays within one point of its accuracy {near}."
-    )
-
-
-def _within(accuracy: Sequence[float], least: float) -> int | None:
-    """The first T from which on no accuracy is below the least; None if even the last is."""
-    below = [t for t, value in enumerate(accuracy, 1) if value < least]
-    first = max(below, default=0) + 1
-    return first if first <= len(accuracy) else None

@@ -17,6 +17,7 @@ from .energy import Part as Part
 from .energy import energy_over_time as energy_over_time
 from .energy import estimate as estimate
 from .events import Events as Events
+from .events import fires_several_bits as fires_several_bits
 from .events import per_bit as per_bit
 from .events import per_output as per_output
 from .memory import DRAM as DRAM

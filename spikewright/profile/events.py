@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..core.arguments import named
@@ -31,6 +33,12 @@ per_output = Events("per_output", "an output counts as one event, whatever its s
 
 per_bit = Events("per_bit", "an output counts as the binary spikes that it is sent as")
 """As published for H-MT: each of the thresholds that fire in a step is an event."""
+
+
+def fires_several_bits(model: nn.Module) -> bool:
+    """Whether a neuron of a model sends an output as more than one binary spike, so that the two ways differ."""
+    firing: list[Any] = [part for part in model.modules() if getattr(part, "firing", None) is not None]
+    return any(bool((part.firing.bits(torch.tensor(part.levels)) > 1).any()) for part in firing)
 
 
 def check_events(events: object, who: str) -> None:

@@ -19,7 +19,8 @@ from spikewright.data import ImageDataset
 from spikewright.experiments.comparison import compare_runs
 from spikewright.experiments.conversion import ConvertRun, EvaluateRun, run_conversion, run_diagnosis, run_evaluation
 from spikewright.experiments.demo import PAIRS, DemoRun
-from spikewright.experiments.judging import Judging, judge, judgement_report
+from spikewright.experiments.judged_report import judgement_report
+from spikewright.experiments.judging import Judging, judge
 from spikewright.experiments.network import load_network
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun

@@ -19,15 +19,8 @@ from spikewright.convert.recipes import QCFS
 from spikewright.core.errors import ArgumentError, ConfigError
 from spikewright.data import Batches, ImageDataset, load_dataset
 from spikewright.experiments.activity import activity_figures
-from spikewright.experiments.judging import (
-    Judgement,
-    Judging,
-    _within,
-    diagnose_first,
-    judge,
-    judgement_report,
-    summary,
-)
+from spikewright.experiments.judged_report import _within, judgement_report, summary
+from spikewright.experiments.judging import Judgement, Judging, diagnose_first, judge
 from spikewright.experiments.network import load_network
 from spikewright.profile import count_macs, count_spikes, estimate
 from spikewright.report import Report, RunFolder
