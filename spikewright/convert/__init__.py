@@ -3,6 +3,8 @@
 from .beyond_relu import product_to_expectation as product_to_expectation
 from .beyond_relu import sigmoid_to_expectation as sigmoid_to_expectation
 from .check import check as check
+from .codings import differential as differential
+from .codings import rate as rate
 from .diagnose import diagnose as diagnose
 from .diagnosis import Diagnosis as Diagnosis
 from .driver import convert as convert
@@ -13,6 +15,8 @@ from .max_pools import max_pool_to_gate as max_pool_to_gate
 from .recipe import Conversion as Conversion
 from .recipe import Recipe as Recipe
 from .recipes import COS as COS
+from .recipes import DCGS as DCGS
+from .recipes import HMT as HMT
 from .recipes import OPI as OPI
 from .recipes import QCFS as QCFS
 from .recipes import SRP as SRP
@@ -21,7 +25,12 @@ from .rules import Rule as Rule
 from .start import FittedStart as FittedStart
 from .start import fit_starts as fit_starts
 from .statistics import ErrorOptimal as ErrorOptimal
+from .statistics import GaussianOptimal as GaussianOptimal
+from .statistics import Levels as Levels
 from .statistics import Maximum as Maximum
 from .statistics import Percentile as Percentile
 from .statistics import per_channel as per_channel
+from .statistics import per_feature as per_feature
 from .statistics import per_layer as per_layer
+from .statistics import per_neuron as per_neuron
+from .without_data import thresholds_without_data as thresholds_without_data

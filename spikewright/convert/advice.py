@@ -13,7 +13,7 @@ from .first_axis import keeps_first_axis
 from .linear import NORMS, is_scaling
 from .operations import Site, calls, is_leaky_relu, is_max_pool, is_product, is_relu, is_sigmoid
 
-_PLANNED = "differential coding (DCGS), planned, handles it"
+_BY_UNITS = "the recipe DCGS takes it as it is"
 
 ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
     (
@@ -32,7 +32,7 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
             ),
             methods=("tanh",),
         ),
-        f"it is not a count of spikes; train with ReLU or QCFS instead; {_PLANNED}",
+        f"it is not a count of spikes; train with ReLU or QCFS instead; {_BY_UNITS}",
     ),
     (
         calls(
@@ -41,7 +41,7 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
             methods=("softmax", "log_softmax"),
         ),
         "it is not a count of spikes, as its scale depends on the input; use batch norm, and take a final softmax off "
-        f"(argmax is the same); {_PLANNED}",
+        f"(argmax is the same); {_BY_UNITS}",
     ),
     (calls(modules=NORMS), "it has no running statistics; train with track_running_stats=True"),
     (
@@ -55,7 +55,7 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
             functions=(torch.matmul, torch.bmm, operator.matmul, F.scaled_dot_product_attention),
             methods=("matmul", "bmm"),
         ),
-        f"a matrix product of two activities is not linear, and its output is not a count of spikes; {_PLANNED}",
+        f"a matrix product of two activities is not linear, and its output is not a count of spikes; {_BY_UNITS}",
     ),
     (
         calls(functions=(F.linear, F.conv1d, F.conv2d, F.conv3d)),

@@ -88,6 +88,7 @@ def check(
     """
     check_arguments(model, recipe, leaves, "check")
     graph = trace_for_inference(model, leaves, lambda: example)
+    graph = recipe.arrange(graph)
     rules, before = (*extra, *recipe.rules(AnyThreshold())), recipe.prepare()
     return Check(type(recipe).__name__, tuple(_checked(site, rules, before) for site in sites(graph)))
 

@@ -89,6 +89,9 @@ class _Watched:
     def take(self, z: Tensor, out: Tensor) -> None:
         """One step: input and output, [N, *F]."""
         self.z, self.out, self.steps = self.z + z, self.out + out, self.steps + 1
+        if self.neuron.sends_corrections and self.neuron.carry is not None:  # what arrived and left are its estimates
+            state: Any = self.neuron.carry.state
+            self.z, self.out = state.r_in * self.steps, state.r_out * self.steps
         self.over_time.append(self.share(self.rate - self.a))
         split = self.causes()
         if split is not None:
@@ -125,7 +128,8 @@ class _Watched:
         """The error after all steps."""
         a, rate, split = self.a, self.rate, self.causes()
         constants = dict(self.neuron.named_buffers(recurse=False))
-        ceiling = torch.as_tensor(constants.get("v_threshold", torch.inf))
+        most = self.neuron.levels[-1] if self.neuron.levels and not self.neuron.sends_corrections else torch.inf
+        ceiling = torch.as_tensor(constants.get("v_threshold", torch.inf)) * most
         active = a > 0
         return LayerError(
             site=self.site.name,

@@ -16,8 +16,9 @@ from ..core.arguments import check_leaves, check_module, named
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
 from ..core.spiking import Spiking
-from ..core.trace import copied, trace
+from ..core.trace import trace
 from .advice import advice
+from .expand import expanded
 from .fold import fold_batch_norm
 from .layers import TRAINED
 from .recipe import AnyThreshold, Conversion, Recipe
@@ -71,7 +72,7 @@ def trace_for_inference(
     model: nn.Module, leaves: Sequence[type[nn.Module]] = (), example: Callable[[], Tensor | None] = lambda: None
 ) -> fx.GraphModule:
     """The graph of a network as it is in `eval()`; the network itself stays as it is."""
-    return traced(copied(model).eval(), leaves, example)
+    return traced(expanded(model).eval(), leaves, example)
 
 
 def prepare(
@@ -177,6 +178,7 @@ def convert(
     data = Calibration(calibration)
     source = trace_for_inference(model, leaves, data.first if example is None else lambda: example)
     fold_batch_norm(source)
+    source = recipe.arrange(source)
     wanted = [
         (site, where)
         for site in sites(source)

@@ -53,6 +53,18 @@ _adds = called(
 _batch_norm = called("batch_norm")
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
+_has_weights = called(
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear"),
+    modules=(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear),
+)
+is_sum = called("add", "sub", "subtract", "rsub")
+
+
+def is_weighted(site: Site) -> bool:
+    """Whether one activity meets stored weights: a convolution, linear layer, or product with a constant matrix."""
+    return len(site.activities()) == 1 and (_has_weights(site) or is_constant_product(site))
+
+
 is_scaling = calls(
     functions=(torch.mul, torch.multiply, torch.div, torch.true_divide, operator.mul, operator.truediv),
     methods=("mul", "multiply", "div"),

@@ -18,11 +18,15 @@ from .statistics import At
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
-    """A conversion method. The driver owns the order: prepare, (train), fold, measure, rewrite, audit."""
+    """A conversion method. The driver owns the order: prepare, (train), fold, arrange, measure, rewrite, audit."""
 
     def prepare(self) -> list[Rule]:
         """What replaces what before training, e.g. ReLU -> QCFS activation; empty if the method trains nothing."""
         return []
+
+    def arrange(self, graph: fx.GraphModule) -> fx.GraphModule:
+        """The network in the form that the rules are made for, changed in place; its function stays the same."""
+        return graph
 
     def statistics(self) -> tuple[At, ...]:
         """What to measure at which sites during calibration; empty if the method needs no data."""

@@ -123,7 +123,7 @@ REFUSED = {
     "division by activity": (lambda net, h: 1 / (h + 1), "truediv", "a product or quotient of two activities"),
     "division by keyword": (lambda net, h: torch.div(3.0, other=h), "div", "a product or quotient"),
     "rounded division": (lambda net, h: torch.div(h, 2, rounding_mode="floor"), "div", "a product or quotient"),
-    "matmul": (lambda net, h: h @ h.transpose(2, 3), "matmul", "differential coding (DCGS), planned, handles it"),
+    "matmul": (lambda net, h: h @ h.transpose(2, 3), "matmul", "the recipe DCGS takes it as it is"),
     "bmm": (lambda net, h: torch.bmm(h[:, 0], h[:, 1]), "bmm", "a matrix product of two activities"),
     "linear by image": (lambda net, h: F.linear(h, h[:, 0].mean(0)), "mean", "other than axis 0"),
     "mean over all": (lambda net, h: h - h.mean(), "mean", "give dim=..., other than axis 0"),

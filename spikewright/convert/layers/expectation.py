@@ -57,7 +57,7 @@ def expectation(
     steps = state.t + torch.arange(timesteps + 1, device=state.t.device)  # t - 1 of every step, and the last t
     means = [fold(s / _beside(steps.clamp(min=1), s)) for s in sums]
     values = unfold(function(*means), timesteps + 1)
-    whole = values * _beside(steps, values)
+    whole = (values * _beside(steps, values)).where(_beside(steps, values) > 0, 0)  # no function is asked for at t = 0
     after = [s[-1] for s in sums]
     y = after[1] if len(after) == 2 else state.y
     return ExpectationState(steps[-1], after[0], y), (whole[1:] - whole[:-1]).to(sequences[0].dtype)

@@ -3,6 +3,8 @@
 from ...core.registry import collect
 from ..recipe import Recipe
 from .cos import COS as COS
+from .dcgs import DCGS as DCGS
+from .hmt import HMT as HMT
 from .opi import OPI as OPI
 from .qcfs import QCFS as QCFS
 from .robust_norm import RobustNorm as RobustNorm
