@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
 CATALOGUE = ROOT / "spikewright" / "papers" / "catalogue.json"
 METRIC = "top-1 accuracy (%)"
-PAPER_OF = {"QCFS": "qcfs", "OPI": "opi", "SRP": "srp", "COS": "cos"}
+PAPER_OF = {"QCFS": "qcfs", "OPI": "opi", "SRP": "srp", "COS": "cos", "DCGS": "dcgs", "HMT": "hmt"}
+FIRING = {"SingleThreshold": "IF", "MultiThreshold": "MT", "Harmony": "H-MT"}
+"""Firing function -> what the papers call the neuron."""
 NETWORKS = {
     "cifar10_resnet20_relu": ("CIFAR-10", "ResNet-20", ""),
     "cifar10_resnet20_qcfs_l4": ("CIFAR-10", "ResNet-20", ""),
@@ -79,10 +81,26 @@ def method_of(report: Report) -> str:
     """The method with what sets it apart: "OPI", "OPI with ErrorOptimal per channel", "COS (rho=4)"."""
     recipe = report.config["recipe"]
     threshold, phase = recipe.get("threshold"), phase_of(report)
-    usual = threshold is None or (threshold["type"], threshold["groups"]) == ("Percentile", "per_layer")
+    usual = threshold is None or (threshold["type"], threshold["groups"]) == _USUAL[recipe["type"] in ("DCGS", "HMT")]
     how = "" if usual else f" with {threshold['type']} {threshold['groups'].replace('_', ' ')}"
     fitted = ", fitted starts" if report.config.get("fit_start") else ""
-    return f"{recipe['type']}{how}{fitted}" + (f" ({phase.rstrip(', ')})" if phase else "")
+    return f"{recipe['type']}{how}{fitted}{_neuron(recipe)}" + (f" ({phase.rstrip(', ')})" if phase else "")
+
+
+_USUAL = {False: ("Percentile", "per_layer"), True: ("GaussianOptimal", "per_channel")}
+
+
+def _neuron(recipe: dict) -> str:
+    """What a unit recipe's neurons fire, in which coding: ", MT n=4, differential"."""
+    firing = recipe.get("firing")
+    if firing is None:
+        return ""
+    number = f" n={firing['thresholds']}" if "thresholds" in firing else ""
+    signs = ", signed" if recipe["signed"] != (recipe["type"] == "DCGS") else ""
+    wires = ", every wire" if recipe["encode"] == "everything" else ""
+    steps = recipe["threshold"].get("timesteps")
+    fitted = f", thresholds for T={steps}" if steps else ""
+    return f", {FIRING[firing['type']]}{number}, {recipe['coding']}{signs}{wires}{fitted}"
 
 
 def numbers_of(method: str) -> str:
@@ -148,7 +166,7 @@ def _setting(report: Report, row: dict) -> str:
         return "ANN"
     recipe = report.config["recipe"]
     apart = method_of(report).removeprefix(recipe["type"]).split(" (")[0]
-    return f"{phase_of(report)}{setting_of(row)}" + (f",{apart}" if apart else "")
+    return f"{phase_of(report)}{setting_of(row)}" + (f", {apart.strip(', ')}" if apart else "")
 
 
 def main() -> int:
