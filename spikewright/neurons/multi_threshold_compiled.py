@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.compiled import compiled
 from .firing.compiled import BLOCK, fire_block
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def advance(  # pragma: no cover - compiled
     xs, out, potential, total, v_threshold, decay, amplitude, kind, sign, levels, others, first, last
 ):

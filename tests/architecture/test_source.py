@@ -27,10 +27,7 @@ HOMES_OF = {
     "matplotlib": ("report/plots/",),
     "lightning": (),
     "lightning_fabric": ("train/", "experiments/"),
-    "numba": (
-        *("convert/statistics/", "convert/layers/differential_compiled.py"),
-        *("neurons/firing/compiled.py", "neurons/multi_threshold_compiled.py"),
-    ),
+    "numba": ("core/compiled.py",),
 }
 ONE_FILE_EACH = ("kornia", "nir", "h5py", "gymnasium", "captum", "scipy")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ...core.compiled import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled
 def largest_bits(bits: np.ndarray) -> int:  # pragma: no cover - compiled
     """The largest of float32 values read as int32 [n], and 0 if all are negative."""
     largest = 0
@@ -15,7 +16,7 @@ def largest_bits(bits: np.ndarray) -> int:  # pragma: no cover - compiled
     return largest
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def count_bits(bits: np.ndarray, first: int, dropped: int, counts: np.ndarray) -> None:  # pragma: no cover - compiled
     """Count each value in its group's bin; see `RunningHistogram`.
 

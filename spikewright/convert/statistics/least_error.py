@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from ...core.compiled import compiled
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-7
 """How much better another threshold may be at most: of the least error, or of the sum of all squares."""
@@ -11,7 +12,7 @@ FIRST = 2.0**0.25
 """Ratio of neighbours in the grid that the search begins with."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def step_error(
     threshold: float, values: np.ndarray, above: np.ndarray, timesteps: int
 ) -> tuple[float, float, float]:  # pragma: no cover - compiled
@@ -46,7 +47,7 @@ def step_error(
     return max(above[2, 0] - 2 * step * b + step * step * c, 0.0), b, c
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def least_error_threshold(
     values: np.ndarray, counts: np.ndarray, timesteps: int
 ) -> float:  # pragma: no cover - compiled
@@ -122,7 +123,7 @@ def least_error_threshold(
         best, least = lowered, bound
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _lowest_point(
     threshold: float, b: float, c: float, square: float, top: float, timesteps: int
 ) -> tuple[float, float]:  # pragma: no cover - compiled

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ...core.compiled import compiled
 from .firing import TIE, Firing, Sign
 from .harmony import Harmony
 from .multi_threshold import MultiThreshold
@@ -31,7 +31,7 @@ def encoded(firing: Firing, sign: Sign, dtype: np.dtype) -> tuple[int, int, np.n
     return kind, _SIGNS[sign], np.array(levels, dtype), np.array(others, dtype)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def fire_block(kind, sign, levels, others, v, emitted, fired, n):  # pragma: no cover - compiled
     """What n neurons fire at potentials v, having emitted so much; all arrays of one dtype, in thresholds."""
     zero = levels[0] - levels[0]
