@@ -14,6 +14,8 @@ Cell = str | int | float | bool | None
 
 MISSING = "–"
 SI_UNITS = ("J", "s", "W", "V", "A", "Hz", "B")
+SMALLEST = 1e-4
+"""Automatic columns write smaller numbers with a power of ten."""
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
 
@@ -100,6 +102,7 @@ def _text(value: Cell, factor: float, decimals: int, automatic: bool, group: boo
         return "nan" if math.isnan(value) else "∞" if value > 0 else "-∞"
     number = value if factor == 1.0 else value * factor
     if automatic and isinstance(number, float) and number and (abs(number) >= 1e15 or not round(number, decimals)):
-        return f"{number:.2e}"
+        tiny = SMALLEST <= abs(number) < 1
+        return f"{number:.{2 - math.floor(math.log10(abs(number)))}f}" if tiny else f"{number:.2e}"
     text = f"{number:,.{decimals}f}" if group else f"{number:.{decimals}f}"
     return text.removeprefix("-") if not text.strip("-0.,") else text
