@@ -45,7 +45,8 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     console.print(result.table().to_rich())
     if result.convertible:
-        print(f"{config.model} converts with {result.recipe}.")
+        after = " once prepare() has changed it and it is trained" if result.to_be_trained else ""
+        print(f"{config.model} converts with {result.recipe}{after}.")
         return 0
     count = len(result.unhandled)
     why = f"{count} operation{'s are' if count > 1 else ' is'} not handled" if count else "nothing becomes a neuron"

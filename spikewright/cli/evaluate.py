@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..core.config import to_json
 from ..experiments.conversion import EvaluateRun, run_environment, run_evaluation
 from ..experiments.registries import REGISTRIES
 from ..report import RunFolder
-from .show import show
+from .show import show, tell_folder
 from .start import read_config
 
 
@@ -18,6 +19,5 @@ def main(argv: Sequence[str]) -> int:
         argv = ["--model", *argv]
     config = read_config(argv, EvaluateRun, "evaluate")
     with RunFolder.begin(config.out, "evaluate", to_json(config, REGISTRIES), run_environment(config)) as folder:
-        print(f"Run folder: {folder.path}", flush=True)
-        show(run_evaluation(config, folder), folder)
+        show(run_evaluation(config, folder, partial(tell_folder, folder)), folder)
     return 0

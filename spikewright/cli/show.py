@@ -14,6 +14,11 @@ LEFT_NEXT = ("MACs", "synops", "spikes")
 """Columns that are left to the report as well, in this order, while a heading would be broken."""
 
 
+def tell_folder(folder: RunFolder) -> None:
+    """Print where a run is written, as soon as that is sure."""
+    print(f"Run folder: {folder.path}", flush=True)
+
+
 def show(report: Report, folder: RunFolder, *, tables: int = 1, left: Sequence[str] = LEFT_TO_THE_REPORT) -> None:
     """Print the first tables and the summary of a report, and the path of its page."""
     console = Console()

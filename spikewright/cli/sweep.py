@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..core.config import to_json
 from ..core.errors import ConfigError, sentence
@@ -10,7 +11,7 @@ from ..experiments.registries import REGISTRIES
 from ..experiments.sweep import SweepRun, run_sweep
 from ..experiments.sweep_report import Outcome
 from ..report import RunFolder
-from .show import LEFT_TO_THE_REPORT, show
+from .show import LEFT_TO_THE_REPORT, show, tell_folder
 from .start import config_file, read_config, take
 
 ALSO = (
@@ -36,8 +37,7 @@ def main(argv: Sequence[str]) -> int:
 
 def sweep(config: SweepRun, folder: RunFolder) -> int:
     """Sweep in a new folder, or in that of a sweep that was stopped."""
-    print(f"Run folder: {folder.path}", flush=True)
-    report = run_sweep(config, folder, tell)
+    report = run_sweep(config, folder, tell, partial(tell_folder, folder))
     show(report, folder, left=(*LEFT_TO_THE_REPORT, "pipeline", "agreement", "synops"))
     return 0
 

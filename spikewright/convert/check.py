@@ -19,6 +19,8 @@ from .operations import Site
 from .recipe import AnyThreshold, Recipe
 from .rules import Rule, rule_for, sites
 
+TO_BE_TRAINED = " with prepare(), to be trained"
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -55,6 +57,11 @@ class Check:
     def unhandled(self) -> tuple[Checked, ...]:
         """The operations that no rule handles."""
         return tuple(row for row in self.rows if row.advice)
+
+    @property
+    def to_be_trained(self) -> bool:
+        """Whether the network has to be prepared and trained before it converts."""
+        return any(row.verdict.endswith(TO_BE_TRAINED) for row in self.rows)
 
     def table(self) -> Table:
         """One row per operation, in order of execution."""
@@ -106,7 +113,7 @@ def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Check
             made = chosen.replacement(site)
     except SpikewrightError as error:
         return Checked(site.name, site.kind, "not handled", str(error))
-    when = " with prepare(), to be trained" if prior is not None else ""
+    when = TO_BE_TRAINED if prior is not None else ""
     verdict = f"becomes {chosen.name.split('-> ')[-1]}{when}"
     return Checked(site.name, site.kind, verdict, "", spikes=_fires(made) or isinstance(made, TRAINED))
 

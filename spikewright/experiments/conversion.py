@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class ConvertRun:
     seed: int = 42
     data: Path | None = None
     out: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        if self.calibration_images is not None and self.calibration_images < 1:
+            met = repr(self.calibration_images)
+            raise ArgumentError(sentence("ConvertRun.calibration_images", met, "none or a whole number of at least 1"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +127,18 @@ def converted(config: ConvertRun) -> tuple[Loaded, Conversion]:
     return loaded, conversion
 
 
-def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
-    """Convert, judge, and write the spiking network and the report into the run folder."""
+def run_conversion(config: ConvertRun, folder: RunFolder, ready: Callable[[], None] = lambda: None) -> Report:
+    """Convert, judge, and write the spiking network and the report into the run folder.
+
+    Args:
+        config: the run.
+        folder: where it is written.
+        ready: called when the network is converted and all data are there: from then on the folder will be kept.
+    """
     seed_all(config.seed)
     loaded, conversion = converted(config)
     images = judged_images(config, loaded)
+    ready()
     judgement = judge(conversion, images, config.judging, log=folder.log)
     name = f"{loaded.title} by {type(config.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
@@ -141,11 +154,13 @@ def run_conversion(config: ConvertRun, folder: RunFolder) -> Report:
     return report
 
 
-def run_diagnosis(config: ConvertRun, folder: RunFolder) -> Report:
-    """Convert and compare layer by layer and step by step; nothing else is judged."""
+def run_diagnosis(config: ConvertRun, folder: RunFolder, ready: Callable[[], None] = lambda: None) -> Report:
+    """Convert and compare layer by layer and step by step; nothing else is judged. `ready`: see `run_conversion`."""
     seed_all(config.seed)
     loaded, conversion = converted(config)
-    found = diagnose_first(conversion, judged_images(config, loaded), config.judging)
+    images = judged_images(config, loaded)
+    ready()
+    found = diagnose_first(conversion, images, config.judging)
     tables, figures = diagnosis_parts(found)
     report = Report(
         f"Diagnosis of {loaded.title} by {type(config.recipe).__name__}",
@@ -194,11 +209,12 @@ def diagnosis_parts(found: Diagnosis) -> tuple[tuple[Table, ...], tuple[FigureSp
     return (main, *counted, over_time), tuple(figures)
 
 
-def run_evaluation(config: EvaluateRun, folder: RunFolder) -> Report:
-    """Judge a converted network and write the report into the run folder."""
+def run_evaluation(config: EvaluateRun, folder: RunFolder, ready: Callable[[], None] = lambda: None) -> Report:
+    """Judge a converted network and write the report into the run folder. `ready`: see `run_conversion`."""
     seed_all(config.seed)
     loaded, conversion = load_conversion(config.model)
     images = judged_images(config, loaded)
+    ready()
     judgement = judge(conversion, images, config.judging, log=folder.log)
     name = f"{loaded.title} by {type(conversion.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))

@@ -197,9 +197,15 @@ def network_file(reference: str | Path, within: tuple[str, ...] = WITHIN, data: 
     Raises:
         CheckpointError: if there is none, naming the networks that there are.
     """
-    path = _file(_text(reference), within)
+    reference = _text(reference)
+    path = _file(reference, within)
     if path is not None:
         return path
+    if reference.endswith(".safetensors") or len(Path(reference).parts) > 1:
+        raise CheckpointError(
+            f"model: there is no file {reference!r}, nor a run folder of that name that holds {' or '.join(within)}; "
+            "expected either of them, or the name of a network, see `spikewright list`."
+        )
     others = described(data)
     todo = "" if others else f" Networks of others are looked for in {WHERE}."
     raise CheckpointError(

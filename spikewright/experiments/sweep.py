@@ -160,7 +160,10 @@ def _measures(recipe: Recipe, calls: Sequence[Site]) -> bool:
 
 
 def run_sweep(
-    config: SweepRun, folder: RunFolder, watch: Callable[[int, int, Outcome, bool], None] = lambda *_: None
+    config: SweepRun,
+    folder: RunFolder,
+    watch: Callable[[int, int, Outcome, bool], None] = lambda *_: None,
+    ready: Callable[[], None] = lambda: None,
 ) -> Report:
     """Convert and judge at every point, and write the report into the run folder.
 
@@ -171,6 +174,7 @@ def run_sweep(
         folder: where every point is written as soon as it is finished.
         watch: called after each point with its number from 1 on, how many there are, what came out, and whether that
             was there already.
+        ready: called when the network and all data are there: from then on the folder will be kept.
 
     Raises:
         SpikewrightError: if the network, the judged or the calibration images cannot be loaded. A recipe that does not
@@ -186,6 +190,7 @@ def run_sweep(
         calls = []
     planned = points(config, calls)
     calibration = batches() if any(point.measured for point in planned) else None
+    ready()
     finished = {_key(line["recipe"]): Outcome.from_dict(line) for line in folder.metrics()}
     for number, point in enumerate(planned, 1):
         known = point.key in finished

@@ -131,6 +131,10 @@ def test_check_of_a_network_that_converts(run: Run, own: Path) -> None:
     assert ran.out.splitlines()[-1] == f"{own}:net converts with OPI."
     assert "0.1" in ran.out
     assert "becomes IF" in ran.out
+    ran = run("check", f"{own}:net", "--recipe", "COS")
+    assert ran.out.splitlines()[-1].endswith("converts with COS once prepare() has changed it and it is trained.")
+    ran = run("check", f"{own}:net", "--recipe", "COS", "--recipe.threshold", "Maximum")
+    assert ran.out.splitlines()[-1].endswith("converts with COS.")
 
 
 def test_check_of_a_network_that_decides_on_shapes(run: Run, tmp_path: Path) -> None:

@@ -150,8 +150,10 @@ def test_a_model_that_does_not_convert(run: Run, own: Path, calibrated: list[str
         (["convert", "--model", "nowhere"], "there is no network 'nowhere'"),
         (["convert", "--dataset", "nothing"], "got 'nothing'"),
         (["convert", "--recipe", "opi", "--calibration", "test"], "the split that is judged"),
-        (["diagnose", "--model", "nowhere.safetensors"], "there is no network 'nowhere.safetensors'"),
+        (["diagnose", "--model", "nowhere.safetensors"], "there is no file 'nowhere.safetensors'"),
         (["evaluate", "nowhere"], "there is no network 'nowhere'"),
+        (["sweep", "--model", "nowhere"], "there is no network 'nowhere'"),
+        (["convert", "--model", "runs/nowhere"], "there is no file 'runs/nowhere', nor a run folder"),
         (["demo", "--judging.split", "nothing"], "nothing"),
         (["train", "--dataset", "nothing"], "got 'nothing'"),
         (["train", "--dataset", "synthetic", "--network.classes", "4", "--weights", "nowhere"], "no network 'nowhere'"),
@@ -166,6 +168,8 @@ def test_a_run_that_fails_at_its_start_leaves_no_folder(
     assert ran.status == 2
     assert error in ran.err
     assert list(out.iterdir()) == []
+    if argv[0] != "train":  # which tells its folder before it loads data, to be resumed
+        assert "Run folder" not in ran.out
 
 
 def test_a_run_that_fails_later_keeps_what_it_wrote(
