@@ -20,7 +20,11 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
         is_max_pool,
         "use average pooling: prepare(model, recipe) before training, or keep it with extra=(max_pool_to_gate,)",
     ),
-    (is_relu, "train it with prepare(model, recipe) first, or use OPI, which takes thresholds from data"),
+    (
+        is_relu,
+        "train it with prepare(model, recipe) first, or use OPI, which takes thresholds from data, or let the recipe "
+        "measure them too, with threshold=ErrorOptimal(groups=per_channel) and training images",
+    ),
     (is_leaky_relu, "use OPI or RobustNorm, whose signed neurons count below 0, or train with ReLU or QCFS instead"),
     (is_sigmoid, "use OPI or RobustNorm, or extra=(sigmoid_to_expectation,), which computes it as analog work"),
     (

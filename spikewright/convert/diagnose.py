@@ -26,6 +26,8 @@ from .recipe import Conversion
 from .rules import sites
 from .statistics import WatchedRun
 
+_ONE_BATCH = "Give one batch of images alone, e.g. images, labels = next(iter(loader))"
+
 
 @torch.inference_mode()
 def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, tolerance: float = 0.5) -> Diagnosis:
@@ -33,7 +35,7 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
 
     Args:
         conversion: a converted network.
-        images: [N, ...].
+        images: one batch [N, ...], without labels; some tens are enough, and all are held in memory at once.
         timesteps: T, at least 1.
         tolerance: error, as a share of the activation, above which a layer counts as wrong.
 
@@ -49,7 +51,7 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise ArgumentError(sentence("diagnose.timesteps", repr(timesteps), "a whole number of at least 1"))
     if not isinstance(images, Tensor):
-        raise ShapeError(sentence("diagnose.images", named(images), "a tensor [N, ...]"))
+        raise ShapeError(sentence("diagnose.images", named(images), "a tensor [N, ...]", _ONE_BATCH))
     if not images.is_floating_point() or images.dim() < 2 or not len(images):
         raise ShapeError(
             sentence("diagnose.images", f"{list(images.shape)} of {images.dtype}", "a floating-point batch [N, ...]")
@@ -73,7 +75,7 @@ def diagnose(conversion: Conversion, images: Tensor, timesteps: int, *, toleranc
             first = max(phases.window, 1)  # what layers replay must come in one piece
             for steps in (first, *[1] * (timesteps - first)):
                 conversion.model(repeat(images, steps))
-    return Diagnosis(tuple(layer.error() for layer in watched.values()), timesteps, len(images), tolerance)
+    return Diagnosis(tuple(layer.error() for layer in watched.values()), timesteps, len(images), tolerance, phases)
 
 
 class _Watched:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..core.phases import Phases
 from ..report.table import Column, Table
 from .causes import CASES, OFFSETS
 
@@ -68,12 +69,14 @@ class Diagnosis:
         timesteps: T of the run.
         samples: number of images.
         tolerance: error above which a layer counts as wrong.
+        phases: steps that the network needs besides T, which tell what already corrects it.
     """
 
     layers: tuple[LayerError, ...]
     timesteps: int
     samples: int
     tolerance: float
+    phases: Phases = field(default_factory=Phases)
 
     @property
     def first_wrong(self) -> LayerError | None:
@@ -103,13 +106,19 @@ class Diagnosis:
             return (
                 f"{start}, and {wrong.own:.0%} of the activation arises in this layer, most of it from the order in "
                 f"which its input arrives: {often:.0%} of its neurons fire too often, {seldom:.0%} too seldom. "
-                "Calibrate with COS, mask with SRP, or take more time steps."
+                f"{self._for_unevenness()}, or take more time steps."
             )
         return (
             f"{start}, and {wrong.own:.0%} of the activation arises in this layer: too few steps for its "
             "threshold. Try more time steps, a lower threshold (lower percentile, or one per channel), or a source "
             "trained with QCFS (with more levels, if it was)."
         )
+
+    def _for_unevenness(self) -> str:
+        """What is there against it besides more time steps, and is not in use already."""
+        if self.phases.window:
+            return "Calibrate over more steps, a larger rho"
+        return "Calibrate with COS" if self.phases.rehearsal else "Calibrate with COS, mask with SRP"
 
     def table(self) -> Table:
         """One row per layer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from numbers import Real
@@ -17,6 +16,7 @@ from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
 from ..core.spiking import Spiking
 from ..core.trace import trace
+from ..core.warn import warn
 from .advice import advice
 from .expand import expanded
 from .fold import fold_batch_norm
@@ -114,11 +114,9 @@ def prepared(
     left = unhandled(graph, recipe.rules(AnyThreshold()))
     if left:
         lines = "; ".join(f"{site.name} ({site.kind}): {advice(site)}" for site in left)
-        warnings.warn(
+        warn(
             f"{who}: {type(recipe).__name__} has no rule for {len(left)} operation{'s' * (len(left) > 1)}, and the "
-            f"conversion will refuse what is still there after training: {lines}",
-            UserWarning,
-            stacklevel=3,
+            f"conversion will refuse what is still there after training: {lines}"
         )
     return graph, replaced
 
@@ -172,8 +170,9 @@ def convert(
         raise ArgumentError(sentence("convert.thresholds", named(thresholds), "site -> threshold, or None"))
     if not isinstance(starts, Mapping | None) or not all(isinstance(v, Tensor | Real) for v in (starts or {}).values()):
         raise ArgumentError(sentence("convert.starts", named(starts), "site -> number or tensor, or None"))
-    if not isinstance(extra, Sequence):
-        raise ArgumentError(sentence("convert.extra", named(extra), "a tuple of rules, e.g. (max_pool_to_average,)"))
+    if isinstance(extra, str) or not isinstance(extra, Sequence) or not all(isinstance(rule, Rule) for rule in extra):
+        met = ", ".join(map(named, extra)) if isinstance(extra, tuple | list) else named(extra)
+        raise ArgumentError(sentence("convert.extra", met, "a tuple of rules, e.g. (max_pool_to_average,)"))
     name = type(recipe).__name__
     data = Calibration(calibration)
     source = trace_for_inference(model, leaves, data.first if example is None else lambda: example)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..core.errors import ConversionError
+from ..core.warn import warn
 from .layers.max_pool_gate import MaxPoolGate
 from .operations import Site, is_max_pool
 from .rules import Rule
@@ -27,11 +27,9 @@ def _average_for(site: Site) -> nn.Module:
         raise ConversionError(
             f"{site.name} ({site.kind}): has no average pool of the same geometry; replace it in the network."
         )
-    warnings.warn(
+    warn(
         f"{site.name}: max pool replaced by an average pool of the same geometry. This changes the network: train it "
-        "with the average pool before converting, or expect a large loss of accuracy.",
-        UserWarning,
-        stacklevel=2,
+        "with the average pool before converting, or expect a large loss of accuracy."
     )
     return _AVERAGE[kind](**arguments)
 

@@ -120,7 +120,10 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
         )
     left = [site for site in unhandled(graph, ()) if site.name not in allow]
     if left:
-        lines = [f"  {site.name} ({site.kind}): {advice(site)}" for site in left]
+        alike: dict[tuple[str, str], list[str]] = {}
+        for site in left:
+            alike.setdefault((site.kind, advice(site)), []).append(site.name)
+        lines = [f"  {', '.join(names)} ({kind}): {todo}" for (kind, todo), names in alike.items()]
         raise ConversionError(
             f"{recipe}: no rule handles {len(left)} operation{'s' * (len(left) > 1)}:\n" + "\n".join(lines) + "\n"
             "Change the network, add a rule with extra=(...), or list a name in allow=(...) to leave it as it is."

@@ -22,6 +22,7 @@ from ..neurons.if_ import IF
 from .recipe import Conversion
 from .rules import Replaced, sites
 from .statistics import GROUPS, Groups, WatchedRun, images, per_channel
+from .statistics.measure import FLOATS
 
 
 def set_start(graph: fx.GraphModule, replaced: Sequence[Replaced], site: str, start: Tensor) -> None:
@@ -117,7 +118,12 @@ def fit_starts(conversion: Conversion, calibration: Any, fitted: FittedStart | N
     neurons = {site: part for site, part in conversion.neurons().items() if _fits(part)}
     if not neurons:
         raise ConversionError(
-            sentence("fit_starts", "a conversion without start potentials", "neurons with a threshold and a start")
+            sentence(
+                "fit_starts",
+                "a conversion without start potentials",
+                "neurons with a threshold and a start",
+                "Signed neurons, which leaky ReLUs become, have none: use the conversion as it is",
+            )
         )
     nodes = {site.node: site.name for site in sites(conversion.source) if site.name in neurons}
     wanted: dict[str, Tensor] = {}
@@ -192,7 +198,7 @@ def _first_images(calibration: Any, count: int) -> Tensor:
         if not isinstance(batch, Tensor) or not batch.is_floating_point():
             met = str(batch.dtype) if isinstance(batch, Tensor) else type(batch).__name__
             allowed = "floating-point image batches [N, ...], as torch tensors"
-            raise DataError(sentence("fit_starts", met, allowed, "Convert with torch.as_tensor(x).float() / 255"))
+            raise DataError(sentence("fit_starts", met, allowed, FLOATS))
         taken.append(batch[: count - sum(map(len, taken))])
         if sum(map(len, taken)) >= count:
             break

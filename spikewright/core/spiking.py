@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +13,8 @@ from .probe import ProbeMemory, probed
 from .temporal import Temporal, check_finite, check_sequence, fold, told, unfold
 
 _TIME_FIRST = (
-    "Give it a sequence [T, N, ...], time first, of the channels and size that the network was made for; of images "
-    "[N, ...] that is repeat(images, T)"
+    "Give it a sequence [T, N, ...], time first, of the channels, size and dtype that the network was made for; of "
+    "images [N, ...] that is repeat(images, T)"
 )
 
 
@@ -86,8 +84,7 @@ class Spiking(nn.Module):
             out = self._run(xs)
         else:
             self._check_rehearsal(timesteps)
-            # a sequence of images has five axes: four that the network cannot take are images without a time axis
-            with readable_input("Spiking", xs, _TIME_FIRST) if xs.dim() == 4 else nullcontext():
+            with readable_input("Spiking", xs, _TIME_FIRST):
                 out = self._run(xs)
         if not isinstance(out, Tensor) or out.shape[:1] != (timesteps * xs.shape[1],):
             met = list(out.shape) if isinstance(out, Tensor) else type(out).__name__

@@ -119,6 +119,14 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "convert(leaves=names)": (lambda: convert(NET, OPI(), X, leaves=("IF",)), r"convert\.leaves: got tuple; expected"),
     "convert(extra=rule)": (lambda: convert(NET, OPI(), X, extra=max_pool_to_average), r"convert\.extra: got Rule; "),
+    "convert(extra=names)": (
+        lambda: convert(NET, OPI(), X, extra=("IF",)),
+        r"convert\.extra: got 'IF'; expected a tup",
+    ),
+    "diagnose(loader)": (
+        lambda: diagnose(convert(NET, OPI(), thresholds=thresholds()), BATCHES, 4),
+        r"diagnose\.images: got list; expected a tensor \[N, \.\.\.\]\. Give one batch of images alone",
+    ),
     "convert(thresholds=1.0)": (
         lambda: convert(NET, OPI(), thresholds=1.0),
         r"convert\.thresholds: got float; expected",

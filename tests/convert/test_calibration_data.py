@@ -79,6 +79,7 @@ def test_every_form_gives_the_same_thresholds(form: str) -> None:
         (DataLoader(Pairs(X[:30]), 64, drop_last=True), "calibration: got no sample"),
         (Pairs((255 * X).byte()), r"got torch\.uint8; expected floating-point image batches"),
         ([(X.long(), Y)], r"got torch\.int64; expected floating-point image batches"),
+        ((X, Y), r"got torch\.int64; .* a single batch with labels is \[\(images, labels\)\]"),
         (["image"], "got str; expected floating-point image batches"),
         (torch.full_like(X, torch.nan), "got NaN or infinite values in batch 0; expected finite images"),
         ([X, torch.full_like(X, torch.inf)], "got NaN or infinite values in batch 1"),

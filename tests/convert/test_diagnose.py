@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.convert import Conversion, RobustNorm, convert, diagnose
+from spikewright.convert.diagnosis import Diagnosis, LayerError, Parts
 from spikewright.core.errors import ArgumentError, DataError, ShapeError
+from spikewright.core.phases import Phases
 
 
 def linear(*rows: list[float]) -> nn.Linear:
@@ -86,6 +88,21 @@ def test_inherited() -> None:
         "with QCFS."
     )
     assert [row[0] for row in found.table().rows] == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "advice"),
+    [
+        (Phases(), "Calibrate with COS, mask with SRP, or take more time steps."),
+        (Phases(rehearsal=4), "Calibrate with COS, or take more time steps."),
+        (Phases(window=4, layers=1), "Calibrate over more steps, a larger rho, or take more time steps."),
+    ],
+)
+def test_the_advice_against_unevenness_is_not_what_is_done_already(phases: Phases, advice: str) -> None:
+    layer = LayerError("1", 1.0, 1.0, 0.6, 0.5, 0.0, 0.0, 0.0, (0.6,), (Parts(0.1, 0.0, 0.1, 0.5),), (), ())
+    verdict = Diagnosis((layer,), 1, 1, 0.5, phases).verdict()
+    assert "most of it from the order in which its input arrives" in verdict
+    assert verdict.endswith(advice)
 
 
 def test_samples_are_taken_together() -> None:

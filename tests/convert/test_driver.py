@@ -376,8 +376,9 @@ def test_prepare_takes_the_dtype_of_the_network() -> None:
 
 def test_prepare_replaces_max_pools_loudly() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Flatten(), nn.Linear(18, 2))
-    with pytest.warns(UserWarning, match="2: max pool replaced by an average pool of the same geometry"):
+    with pytest.warns(UserWarning, match="2: max pool replaced by an average pool of the same geometry") as caught:
         made = prepare(net, QCFS())
+    assert caught[0].filename == __file__
     pool = made.get_submodule("2")
     assert isinstance(pool, nn.AvgPool2d)
     assert (pool.kernel_size, pool.stride, pool.padding) == (3, 2, 1)
@@ -502,8 +503,9 @@ def test_a_max_pool_becomes_a_gate_or_loudly_an_average_pool() -> None:
     conversion = convert(net, OPI(threshold=Maximum()), images())
     assert [row.rule for row in conversion.replaced] == ["ReLU -> IF", "max pool -> gate"]
     close_after(conversion, images(10), 256, 0.02)
-    with pytest.warns(UserWarning, match="train it with the average pool before converting"):
+    with pytest.warns(UserWarning, match="train it with the average pool before converting") as caught:
         conversion = convert(net, OPI(threshold=Maximum()), images(), extra=(max_pool_to_average,))
+    assert caught[0].filename == __file__
     assert [row.rule for row in conversion.replaced] == ["ReLU -> IF", "max pool -> average pool"]
     assert list(conversion.neurons()) == ["1"]
 
@@ -675,8 +677,13 @@ def test_a_network_without_activation_needs_no_spikes() -> None:
 
 
 def test_qcfs_asks_for_a_prepared_network() -> None:
-    with pytest.raises(ConversionError, match=r"2 \(ReLU\): train it with prepare\(model, recipe\) first, or use OPI"):
+    with pytest.raises(ConversionError) as caught:
         convert(cnn(), QCFS())
+    first, second, *rest = str(caught.value).splitlines()
+    assert first == "QCFS: no rule handles 2 operations:"
+    assert second.startswith("  2, 7 (ReLU): train it with prepare(model, recipe) first, or use OPI, which takes ")
+    assert "with threshold=ErrorOptimal(groups=per_channel) and training images" in second
+    assert len(rest) == 1
 
 
 def test_every_method_takes_trained_thresholds() -> None:

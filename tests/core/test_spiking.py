@@ -213,6 +213,20 @@ def test_a_forgotten_time_axis_is_explained() -> None:
         model(torch.rand(2, 3, 8, 8))
 
 
+@pytest.mark.parametrize(
+    ("xs", "met"),
+    [
+        (torch.rand(2, 1, 1, 8, 8), r"shape \[2, 1, 1, 8, 8\] in torch.float32"),
+        (torch.rand(2, 1, 3, 8, 8).double(), r"shape \[2, 1, 3, 8, 8\] in torch.float64"),
+        (torch.rand(3, 8, 8), r"shape \[3, 8, 8\] in torch.float32"),
+    ],
+)
+def test_wrong_channels_and_dtypes_are_explained(xs: torch.Tensor, met: str) -> None:
+    model = Spiking(nn.Sequential(nn.Conv2d(3, 4, 3), IF()))
+    with pytest.raises(ShapeError, match=rf"Spiking: the network cannot take a batch of {met} .* size and dtype that"):
+        model(xs)
+
+
 @pytest.mark.parametrize("shape", [(7,), (7, 1, 1), (2, 1, 4, 1, 1)])
 def test_constants_that_do_not_fit_the_input_are_named(shape: tuple[int, ...]) -> None:
     model = Spiking(IF(start=torch.zeros(shape)))

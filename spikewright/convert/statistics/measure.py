@@ -19,6 +19,8 @@ from .statistic import At
 
 BATCH = 100
 """Images per forward pass where the data does not come in batches."""
+FLOATS = "Convert pixels with torch.as_tensor(x).float() / 255; a single batch with labels is [(images, labels)]"
+"""What to do about images that are no floating-point tensors."""
 
 
 class Thresholds(dict[str, Tensor]):
@@ -126,7 +128,7 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any)
         if not isinstance(x, Tensor) or not x.is_floating_point():
             met = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
             raise DataError(
-                sentence("calibration", met, "floating-point image batches [N, ...]", "Convert with x.float() / 255")
+                sentence("calibration", met, "floating-point image batches [N, ...], as torch tensors", FLOATS)
             )
         if not torch.isfinite(x).all():
             raise DataError(
