@@ -1,4 +1,4 @@
-"""spikewright list [--json]: every neuron, recipe, statistic, data set, model, network, experiment, with its source."""
+"""spikewright list [--json]: every part that can be chosen by name, from neuron to experiment, with its source."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ..experiments.network import embedded
 from ..models import MODELS
 from ..models.pretrained import describe, described
 from ..neurons import NEURONS
+from ..neurons.firing import FIRINGS
 from ..report import Column, Table
 
 OWN = {
@@ -56,6 +57,7 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         "readout": READOUTS,
         "recipe": RECIPES,
         "statistic": STATISTICS,
+        "firing": FIRINGS,
         "model": MODELS,
         "experiment": EXPERIMENTS,
     }

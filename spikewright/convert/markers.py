@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from ..core.trace import free_path, module_of
 from .linear import NORMS, is_linear, is_sum, is_weighted
-from .operations import Site, called, calls, is_max_pool, is_relu
+from .operations import Site, called, calls, is_clipped_relu, is_max_pool, is_qcfs, is_relu
 
 
 class Wire(nn.Identity):
@@ -59,7 +59,7 @@ def carries_spikes(graph: fx.GraphModule, node: fx.Node) -> bool:
     if node.op == "placeholder":
         return False
     site = Site(graph, node)
-    if is_relu(site) or is_wire(site):
+    if is_relu(site) or is_qcfs(site) or is_clipped_relu(site) or is_wire(site):
         return True
     activities = site.activities()
     if not activities or not is_linear(site) or is_weighted(site) or isinstance(site.module, NORMS):

@@ -17,6 +17,7 @@ from .codings import Coding, differential
 from .layers.call import Call
 from .linear import is_weighted
 from .markers import channel_axis, is_network_input, is_network_output, is_wire, mark_ends, mark_wires, swap_max_pools
+from .neuron_recipe import trained_threshold
 from .nonlinear import is_one_input_nonlinear
 from .operations import Site, is_clipped_relu, is_matmul, is_max_pool, is_product, is_qcfs, is_relu, upper_bound
 from .plain_nodes import plain_nodes
@@ -52,7 +53,8 @@ class UnitRecipe(Recipe, ABC):
         encode: "relu" puts neurons in the place of ReLUs alone, so that what other units give travels as numbers;
             "everything" also puts one on every other wire into a layer with weights or into a product.
         threshold: how thresholds are found. A statistic tied to T is told what the firing function can say in T steps;
-            any other gives the largest activity that a step can deliver.
+            any other gives the largest activity that a step can deliver. A QCFS activation or clipped ReLU keeps its
+            trained one as the largest activity.
         scale: factor on every threshold.
     """
 
@@ -99,7 +101,7 @@ class UnitRecipe(Recipe, ABC):
                 reading,
             )
             for kind, statistic, reading in (
-                (_is_rectifier, rectifier, signed_input if gaussian else positive_output),
+                (is_relu, rectifier, signed_input if gaussian else positive_output),
                 (is_wire, wire, signed_input if gaussian else size_of_input),
             )
             for where, groups in _channels(self.threshold.groups)
@@ -117,9 +119,12 @@ class UnitRecipe(Recipe, ABC):
 
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
         def rectifier(site: Site) -> nn.Module:
-            return self.coding.neuron(
-                self.firing, self.relu_sign, self.v_threshold(site, thresholds), upper_bound(site)
-            )
+            v_threshold = self.v_threshold(site, thresholds)
+            return self.coding.neuron(self.firing, self.relu_sign, v_threshold, upper_bound(site))
+
+        def trained(site: Site) -> nn.Module:
+            bound = trained_threshold(site)
+            return self.coding.neuron(self.firing, self.relu_sign, bound / self.firing.reach, float(bound))
 
         def wire(site: Site) -> nn.Module:
             return self.coding.neuron(self.firing, Sign.BOTH, self.v_threshold(site, thresholds))
@@ -128,7 +133,9 @@ class UnitRecipe(Recipe, ABC):
             return self.coding.unit(Call(site.graph, site.node, site.activities()))
 
         return [
-            Rule("ReLU -> neuron", _is_rectifier, rectifier),
+            Rule("ReLU -> neuron", is_relu, rectifier),
+            Rule("QCFS -> neuron", is_qcfs, trained),
+            Rule("clipped ReLU -> neuron", is_clipped_relu, trained),
             Rule("wire -> neuron", is_wire, wire),
             *_ends(self.coding),
             Rule("max pool -> unit", is_max_pool, unit, Site.activities),
@@ -147,10 +154,6 @@ def _channels(groups: Groups) -> tuple[tuple[Callable[[Site], bool], Groups], ..
         (lambda site: channel_axis(site) == -1, per_feature),
         (lambda site: channel_axis(site) is None, per_layer),
     )
-
-
-def _is_rectifier(site: Site) -> bool:
-    return is_relu(site) or is_clipped_relu(site) or is_qcfs(site)
 
 
 def _ends(coding: Coding) -> list[Rule]:

@@ -18,7 +18,7 @@ def test_demo(run: Run, tmp_path: Path) -> None:
     table = report.tables[0]
     assert table.column("recipe") == ("QCFS ANN", *["QCFS"] * 3, "OPI ANN", *["OPI"] * 3)
     assert table.column("T") == (None, 1, 2, 4) * 2
-    assert table.caption == "20 images; spikes, operations and energy on the first 2."
+    assert table.caption.startswith("20 images; spikes, operations and energy on the first 2; per_output: ")
     for row in (0, 4):
         assert 0.5 < table.column("accuracy")[row] <= 1  # pyright: ignore[reportOperatorIssue]
         assert table.column("agreement")[row + 3] > table.column("agreement")[row + 1]  # pyright: ignore

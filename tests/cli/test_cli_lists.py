@@ -42,7 +42,7 @@ def test_list_for_programs_holds_every_part_with_its_source(run: Run) -> None:
     assert {tuple(row) for row in rows} == {("kind", "name", "what", "source")}
     for kind, registry in KINDS.items():
         assert {row["name"] for row in rows if row["kind"] == kind} == set(registry)
-    assert {row["kind"] for row in rows} == {*KINDS, "surrogate", "encoder", "readout"}
+    assert {row["kind"] for row in rows} == {*KINDS, "firing", "statistic", "surrogate", "encoder", "readout"}
     assert [row for row in rows if not row["what"] or not row["source"]] == []
     without = {row["name"]: row["source"] for row in rows if row["source"].startswith("none")}
     assert without == OWN

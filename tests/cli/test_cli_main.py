@@ -65,7 +65,10 @@ def test_help_of_every_verb_shows_each_flag_once(verb: str, capsys: pytest.Captu
         (("train", "--experiment"), r"--experiment: got no value; expected one after it"),
         (("train", "--resume", "nowhere"), r"nowhere: got nothing there; expected the folder of a run"),
         (("convert", "--config", "none.json"), r"--config none\.json: cannot be read .*; expected a config\.json"),
-        (("convert", "--recipe", "qfcs"), r"--recipe: got 'qfcs'; expected one of COS, OPI, QCFS, RobustNorm, SRP"),
+        (
+            ("convert", "--recipe", "qfcs"),
+            r"--recipe: got 'qfcs'; expected one of COS, DCGS, HMT, OPI, QCFS, RobustNorm, SRP",
+        ),
         (
             ("convert", "--judging.timesteps", "0"),
             r"--judging\.timesteps: got 0; expected a whole number of at least 1",

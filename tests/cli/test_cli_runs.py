@@ -118,7 +118,7 @@ def test_a_run_that_did_not_end_has_no_report(run: Run, tmp_path: Path) -> None:
     ("text", "line"),
     [
         ("{", r"config\.json: cannot be read .*; expected a config\.json"),
-        ('{"recipe": "qfcs"}', r"recipe: got 'qfcs'; expected one of COS, OPI"),
+        ('{"recipe": "qfcs"}', r"recipe: got 'qfcs'; expected one of COS, DCGS, HMT, OPI"),
         ('{"timesteps": 3}', r"timesteps: got an unknown field; .* nearest is judging\.timesteps"),
     ],
 )

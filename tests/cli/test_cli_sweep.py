@@ -57,7 +57,7 @@ def test_sweep_prints_every_point_and_the_table(run: Run, flags: list[str], tmp_
     ("more", "line"),
     [
         (["--recipes", ""], r"--recipes: got none; expected at least one"),
-        (["--recipes", "OPI,qfcs"], r"--recipes\[1\]: got 'qfcs'; expected one of COS, OPI"),
+        (["--recipes", "OPI,qfcs"], r"--recipes\[1\]: got 'qfcs'; expected one of COS, DCGS, HMT, OPI"),
         (["--calibration", "test"], r"--calibration: got 'test', the split that is judged; expected another split"),
         (["--judging.split", "val"], r"judging\.split: got 'val'; expected one of train, test"),
         (["--judging.timesteps", "0"], r"--judging\.timesteps: got 0; expected a whole number of at least 1"),

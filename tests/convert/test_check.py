@@ -121,7 +121,9 @@ def test_verdicts() -> None:
         ("6", "Linear", "stays"),
     ]
     assert [row.site for row in found.unhandled] == ["5"]
-    assert found.unhandled[0].advice.startswith("it is not a count of spikes; train with ReLU or QCFS instead; diff")
+    assert found.unhandled[0].advice.startswith(
+        "it is not a count of spikes; train with ReLU or QCFS instead; the recipe DCGS"
+    )
     assert not found.convertible
     assert found.recipe == "QCFS"
 

@@ -58,7 +58,7 @@ def test_the_result_table_holds_what_was_measured(
         {"timesteps": t, "accuracy": over_time.accuracy[t - 1], "agreement": over_time.agreement[t - 1]}
         for t in (1, 2, 4)
     ]
-    assert table.caption == "20 images; spikes, operations and energy on the first 10."
+    assert table.caption.startswith("20 images; spikes, operations and energy on the first 10; per_output: ")
 
 
 def test_spikes_operations_and_energy_are_those_of_the_counters(

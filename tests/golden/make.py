@@ -108,7 +108,52 @@ def read_out(x, c, reset):
         yield v, {"v": v}
 
 
+def nearest_power(v):
+    """One of +-1, +-1/2, +-1/4, +-1/8 by a table of borders midway between neighbours; nothing below 3/32."""
+    size = np.abs(v)
+    return np.sign(v) * np.select([size >= 0.75, size >= 0.375, size >= 0.1875, size >= 0.09375], [1, 0.5, 0.25, 0.125])
+
+
+def several_sizes(x, c, reset):
+    """Both states from the sums so far: what is left is what came in minus what went out."""
+    fired = np.zeros((1, UNITS))
+    for t in range(STEPS):
+        v = x[: t + 1].sum(0) / c["v_threshold"] - fired.sum(0)
+        fired = np.vstack([fired, nearest_power(v)])
+        yield fired[-1], {"v": v - fired[-1], "emitted": fired.sum(0)}
+
+
+def greedy(v, largest):
+    """Thresholds one after the other, from the largest down."""
+    left, total = v.copy(), np.zeros_like(v)
+    while largest >= 1:
+        s = np.where(left >= largest, largest, 0.0)
+        left, total, largest = left - s, total + s, largest / 2
+    return total
+
+
+def both_halves(x, c, reset):
+    v, w = np.full(UNITS, 0.5), np.full(UNITS, 0.5)
+    for x_t in x:
+        v, w = v + x_t / c["v_threshold"], w - x_t / c["v_threshold"]
+        up, down = greedy(v, 2), greedy(w, 2)
+        v, w = v - up + down, w - down + up
+        yield up - down, {"v": v, "w": w}
+
+
+def stored(x, c, reset):
+    v, store, total = np.zeros(UNITS), np.zeros(UNITS), np.zeros(UNITS)
+    for x_t in x:
+        v = v + x_t / c["v_threshold"]
+        q = np.sign(v) * np.minimum(np.floor(np.abs(v) + 0.5), 3)
+        v, total, store = v - q, total + q, store + np.maximum(-q, 0)
+        release = np.where(total >= 0, np.minimum(store, 3), 0.0)
+        store = store - release
+        yield np.maximum(q, 0) - release, {"v": v, "store": store, "total": total}
+
+
 RESETS = ("subtract", "to_zero", "none")
+OWN = ("own",)
 TRACES = {
     "IF": (integrate, {"v_threshold": 1.25, "start": 0.5}, (1, -0.5, 1.5), RESETS),
     "SignedIF": (integrate_signed, {"v_threshold": 0.75, "start": 0.25}, (2, -1.5, 1.5), RESETS),
@@ -132,6 +177,9 @@ TRACES = {
         (6, -0.5, 1.5),
         RESETS,
     ),
+    "MultiThresholdIF": (several_sizes, {"v_threshold": 0.75}, (11, -1.25, 1.25), OWN),
+    "HarmonyPair": (both_halves, {"v_threshold": 0.25}, (10, -0.9, 0.9), OWN),
+    "HarmonyStore": (stored, {"v_threshold": 0.25}, (12, -0.8, 1.0), OWN),
     "LI": (read_out, {"tau": 3.5}, (7, -1.0, 1.0), ("none",)),
 }
 
