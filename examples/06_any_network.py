@@ -9,8 +9,8 @@ from spikewright.models import vit
 from spikewright.neurons.firing import MultiThreshold
 from spikewright.train import accuracy_over_time
 
-images, labels = load_dataset("cifar10", split="sample").gather(torch.arange(20))
-calibration, _ = load_dataset("cifar10", split="calibration").gather(torch.arange(100))
+images, labels = load_dataset("cifar10", split="sample").gather(torch.arange(10))
+calibration, _ = load_dataset("cifar10", split="calibration").gather(torch.arange(40))
 
 
 def show(network, recipe, timesteps=4):

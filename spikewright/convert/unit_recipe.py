@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from ..core.arguments import named
 from ..core.errors import ArgumentError, ConversionError, sentence
+from ..core.neuron import Neuron
 from ..neurons.firing import Firing, MultiThreshold, Sign
 from .codings import Coding, differential
 from .layers.call import Call
@@ -91,6 +92,10 @@ class UnitRecipe(Recipe, ABC):
         """Which signs the neuron of a ReLU may fire."""
         return Sign.BUDGETED if self.signed else Sign.POSITIVE
 
+    def neuron(self, sign: Sign, v_threshold: Tensor, ceiling: float | None = None) -> Neuron:
+        """The neuron for a ReLU or a wire, with what it may fire, its threshold, and the bound of a clipped ReLU."""
+        return self.coding.neuron(self.firing, sign, v_threshold, ceiling)
+
     def statistics(self) -> tuple[At, ...]:
         rectifier, wire = self._statistic(self.relu_sign), self._statistic(Sign.BOTH)
         gaussian = isinstance(self.threshold, GaussianOptimal)
@@ -120,14 +125,14 @@ class UnitRecipe(Recipe, ABC):
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
         def rectifier(site: Site) -> nn.Module:
             v_threshold = self.v_threshold(site, thresholds)
-            return self.coding.neuron(self.firing, self.relu_sign, v_threshold, upper_bound(site))
+            return self.neuron(self.relu_sign, v_threshold, upper_bound(site))
 
         def trained(site: Site) -> nn.Module:
             bound = trained_threshold(site)
-            return self.coding.neuron(self.firing, self.relu_sign, bound / self.firing.reach, float(bound))
+            return self.neuron(self.relu_sign, bound / self.firing.reach, float(bound))
 
         def wire(site: Site) -> nn.Module:
-            return self.coding.neuron(self.firing, Sign.BOTH, self.v_threshold(site, thresholds))
+            return self.neuron(Sign.BOTH, self.v_threshold(site, thresholds))
 
         def unit(site: Site) -> nn.Module:
             return self.coding.unit(Call(site.graph, site.node, site.activities()))

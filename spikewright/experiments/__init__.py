@@ -14,6 +14,7 @@ from .cifar10_resnet20 import cifar10_resnet20_qcfs_l4_fine_tune as cifar10_resn
 from .cifar10_resnet20 import cifar10_resnet20_qcfs_l8 as cifar10_resnet20_qcfs_l8
 from .cifar10_resnet20 import cifar10_resnet20_qcfs_l8_fine_tune as cifar10_resnet20_qcfs_l8_fine_tune
 from .cifar10_resnet20 import cifar10_resnet20_relu as cifar10_resnet20_relu
+from .cifar10_vit import cifar10_vit_gelu as cifar10_vit_gelu
 from .training import TrainRun
 
 EXPERIMENTS: dict[str, Callable[[], TrainRun]] = {
@@ -28,6 +29,7 @@ EXPERIMENTS: dict[str, Callable[[], TrainRun]] = {
         cifar10_resnet20_qcfs_l8_fine_tune,
         cifar10_resnet20_relu,
         cifar10_vgg16_qcfs,
+        cifar10_vit_gelu,
         pretrained_resnet20_qcfs_l4,
         pretrained_resnet56_qcfs_l8,
         pretrained_vgg16_bn_qcfs_l4,

@@ -15,8 +15,9 @@ from .vgg import vgg11 as vgg11
 from .vgg import vgg16 as vgg16
 from .vgg import vgg16_slim as vgg16_slim
 from .vit import vit as vit
+from .vit import vit_gelu as vit_gelu
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     builder.__name__: builder
-    for builder in (mlp, resnet18, resnet20, resnet34, resnet56, vgg11, vgg16, vgg16_slim, vit)
+    for builder in (mlp, resnet18, resnet20, resnet34, resnet56, vgg11, vgg16, vgg16_slim, vit, vit_gelu)
 }

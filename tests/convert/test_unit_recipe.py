@@ -25,7 +25,7 @@ from spikewright.convert.layers.graded_unit import GradedUnit
 from spikewright.convert.statistics import Levels
 from spikewright.core.errors import ArgumentError, ConversionError
 from spikewright.models import vit
-from spikewright.neurons import MultiThresholdIF
+from spikewright.neurons import HarmonyPair, HarmonyStore, MultiThresholdIF
 from spikewright.neurons.firing import Harmony, MultiThreshold, Sign, SingleThreshold
 from spikewright.profile import FLOAT32_45NM, count_macs, count_operations, count_spikes, estimate, per_bit
 
@@ -296,6 +296,21 @@ def test_products_cost_what_is_new_on_either_side():
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(ArgumentError, match=message):
         DCGS(**settings)
+
+
+def test_h_mt_takes_its_variants():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 2))
+    made = HMT(encode="everything", threshold=Maximum(), communication=False, store=True)
+    kinds = {site: type(neuron) for site, neuron in convert(net, made, X).neurons().items()}
+    assert kinds == {"1_wire": HarmonyPair, "2": HarmonyStore}
+    x = X[:4]
+    with torch.no_grad():
+        out = running_mean(convert(net.double(), made, X.double()).model(repeat(x.double(), 64)))[-1]
+        torch.testing.assert_close(out, net.double()(x.double()), rtol=0, atol=0.02)
+    with pytest.raises(ArgumentError, match=r"HMT.communication: got False with Harmony\(.*\) in differential coding"):
+        HMT(coding=differential, communication=False)
+    with pytest.raises(ArgumentError, match=r"HMT.store: got True with signed=True; expected one of the two"):
+        HMT(store=True, signed=True)
 
 
 def test_units_are_in_the_state_dict_with_their_weights():

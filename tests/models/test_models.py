@@ -11,7 +11,7 @@ from spikewright.neurons import IF
 
 SITES = {
     **{"mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "resnet56": 55},
-    **{"vgg11": 10, "vgg16": 15, "vgg16_slim": 14, "vit": 6},
+    **{"vgg11": 10, "vgg16": 15, "vgg16_slim": 14, "vit": 6, "vit_gelu": 6},
 }
 PARAMETERS = {
     "mlp": 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10,
@@ -23,6 +23,7 @@ PARAMETERS = {
     "vgg16": 33_646_666,
     "vgg16_slim": 14_991_946,
     "vit": 502_730,
+    "vit_gelu": 502_730,
 }
 every = pytest.mark.parametrize("name", MODELS)
 
