@@ -90,6 +90,10 @@ class Neuron(Stateful):
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         """One time step: state and input [N, *F] -> new state and unit spikes [N, *F]."""
 
+    def membrane(self, state: State) -> Tensor:
+        """Membrane potential of a state in units of the threshold, [N, *F]."""
+        return state.v / torch.as_tensor(self.get_buffer("v_threshold"))
+
     def first_state(self, xs: Tensor) -> State:
         """State before the first step of a sequence [T, N, *F]; a neuron with a `window` may look at its beginning."""
         return self.init_state(xs[0])

@@ -43,10 +43,10 @@ def activity_figures(
         record = records[by_neuron[id(neuron)]]
         flat = record.spikes[0].reshape(timesteps, -1)
         places = np.linspace(0, flat.shape[1] - 1, min(neurons, flat.shape[1])).round().astype(int)
-        columns.append(flat[:, torch.as_tensor(places)].to(torch.int8).numpy())
+        columns.append(flat[:, torch.as_tensor(places)].sign().to(torch.int8).numpy())
         borders.append([site, len(places)])
-        v_threshold = torch.as_tensor(neuron.get_buffer("v_threshold"))
-        potentials[site] = (record.states[0].v[-1] / v_threshold).flatten().numpy()
+        trace = record.states[0]
+        potentials[site] = neuron.membrane(type(trace)(*(part[-1] for part in trace))).flatten().numpy()
         thresholds[site] = 1.0
     table = histogram_table(potentials, v_threshold=thresholds, unit="thresholds")
     raster = FigureSpec(

@@ -114,6 +114,9 @@ class HarmonyPair(Neuron):
     def init_state(self, x: Tensor) -> HarmonyPairState:
         return HarmonyPairState(torch.full_like(x, 0.5), torch.full_like(x, 0.5))
 
+    def membrane(self, state: HarmonyPairState) -> Tensor:
+        return state.v
+
     def step(self, state: HarmonyPairState, x: Tensor) -> tuple[HarmonyPairState, Tensor]:
         v_threshold = self.v_threshold.to(x.dtype)
         return harmony_pair_step(

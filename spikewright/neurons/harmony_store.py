@@ -102,5 +102,8 @@ class HarmonyStore(Neuron):
     def init_state(self, x: Tensor) -> HarmonyStoreState:
         return HarmonyStoreState(torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x))
 
+    def membrane(self, state: HarmonyStoreState) -> Tensor:
+        return state.v
+
     def step(self, state: HarmonyStoreState, x: Tensor) -> tuple[HarmonyStoreState, Tensor]:
         return harmony_store_step(state, x, firing=self.firing, v_threshold=self.v_threshold.to(x.dtype))

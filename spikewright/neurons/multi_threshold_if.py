@@ -144,6 +144,9 @@ class MultiThresholdIF(Neuron):
         self.end(MultiThresholdIFState(rows.back(v), rows.back(emitted)))
         return rows.back(out)
 
+    def membrane(self, state: MultiThresholdIFState) -> Tensor:
+        return state.v
+
     def step(self, state: MultiThresholdIFState, x: Tensor) -> tuple[MultiThresholdIFState, Tensor]:
         return multi_threshold_if_step(
             state,

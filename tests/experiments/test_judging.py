@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from spikewright.coding import repeat
-from spikewright.convert import convert
-from spikewright.convert.recipe import Conversion
-from spikewright.convert.recipes import QCFS
+from spikewright.convert import Maximum, convert
+from spikewright.convert.recipe import Conversion, Recipe
+from spikewright.convert.recipes import DCGS, HMT, QCFS
 from spikewright.core.errors import ArgumentError, ConfigError
-from spikewright.data import Batches, ImageDataset, load_dataset
+from spikewright.data import Batches, ImageDataset, load_dataset, synthetic
 from spikewright.experiments.activity import activity_figures
 from spikewright.experiments.judged_report import _within, judgement_report, summary
 from spikewright.experiments.judging import Judgement, Judging, diagnose_first, judge
@@ -214,6 +214,26 @@ def test_activity_shows_some_layers_of_many(conversion: Conversion, images: Imag
     assert border == [next(iter(conversion.neurons())), 4 * 16 * 16]
     assert math.prod(np.asarray(raster.arrays["spikes"]).shape) == 2 * 1024
     assert re.match(r"Spikes of 1 layer for the first image", raster.caption)
+
+
+@pytest.mark.parametrize(
+    "recipe", [HMT(), DCGS(), DCGS(encode="everything", threshold=Maximum())], ids=["HMT", "DCGS", "everything"]
+)
+def test_a_recipe_of_units_is_judged_and_reported(
+    own: Path, images: ImageDataset, judging: Judging, tmp_path: Path, recipe: Recipe
+) -> None:
+    calibration = synthetic.load(split="train").subset(100).gather(torch.arange(100))[0]
+    conversion = convert(load_network(f"{own}:net").model, recipe, calibration)
+    judgement = judge(conversion, images, judging)
+    report = judgement_report("a run", conversion, judgement, {}, {})
+    RunFolder.create(tmp_path, "run", {}, {}).write(report)
+    table = judgement.table("it")
+    names = [column.name for column in table.columns]
+    assert ("synops per bit" in names) == (isinstance(recipe, HMT))
+    assert judgement.over_time.agreement[-1] > 0.8
+    (raster,) = [figure for figure in report.figures if figure.name == "raster"]
+    assert set(np.unique(np.asarray(raster.arrays["spikes"]))) <= {-1, 0, 1}
+    assert np.asarray(raster.arrays["spikes"]).any()
 
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])

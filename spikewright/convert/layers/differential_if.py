@@ -164,6 +164,10 @@ class DifferentialIF(Neuron, Probed):
         self.end(DifferentialIFState(state.t + len(xs), rows.back(r_in), rows.back(r_out)))
         return rows.back(out)
 
+    def membrane(self, state: DifferentialIFState) -> Tensor:
+        wanted = torch.minimum(state.r_in, self.ceiling) if self.clipped else state.r_in
+        return self.firing.start(self.sign) + state.t * (wanted - state.r_out) / self.v_threshold
+
     def step(self, state: DifferentialIFState, x: Tensor) -> tuple[DifferentialIFState, Tensor]:
         wide = state.r_in.dtype
         state, fired = differential_if_step(
