@@ -31,6 +31,7 @@ check: $(READY)  ## formatting, lint, types, architecture, generated pages
 bench: $(BENCH_READY)  ## speed and memory beside another library, and what calibration costs, in an environment of its own
 	@.venv-bench/bin/python benchmarks/run.py
 	@.venv-bench/bin/python benchmarks/calibration.py
+	@.venv-bench/bin/python benchmarks/step_cost.py
 	@.venv-bench/bin/python benchmarks/depth.py
 
 docs: $(READY)  ## write the generated pages of docs/ again

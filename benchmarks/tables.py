@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import calibration
+import step_cost
 
 from spikewright.report.table import Column, Table
 
@@ -151,6 +152,15 @@ def _calibration(result: Result) -> str:
     return "\n\n".join(["## What calibration costs", words, table]) + "\n"
 
 
+def _step_cost(result: Result) -> str:
+    load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
+    words = (
+        f"Dense layers, compiled neurons, {_machine(result)} Load of the machine before and after: {load}; above 0.5 "
+        "the factors are rough. The event-driven engine is another matter: here a silent neuron costs as much as any."
+    )
+    return "\n\n".join(["## What a step costs", words, step_cost.comparison(result).to_markdown(heading="###")]) + "\n"
+
+
 def depth(result: Result) -> Table:
     """One row per depth: the memory that an evaluation takes, by recipe, in activations of one layer in all steps."""
     used = {(run["depth"], run["recipe"]): run["peak"] - run["before"] for run in result["runs"]}
@@ -269,6 +279,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "few-steps": (lambda result: [few_steps(result).to_markdown(heading="###")], _few_steps),
     "evaluation": (lambda result: list(_tables(result)), _evaluation),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
+    "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
 }
 """Case -> its tables, and its section of the page."""

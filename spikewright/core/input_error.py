@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -12,10 +13,14 @@ from .errors import ShapeError, SpikewrightError
 
 _FITTING = "Give it the channels, size and dtype that it was made for"
 
+_asked: ContextVar[bool] = ContextVar("asked", default=False)
+
 
 @contextmanager
 def readable_input(who: str, x: Tensor, todo: str = _FITTING) -> Iterator[None]:
     """Within the block, a torch error about a wrong shape or dtype becomes a ShapeError that names those of x.
+
+    Of blocks inside each other the outermost speaks, as it knows what the user has called.
 
     Args:
         who: what runs the network.
@@ -31,6 +36,10 @@ def readable_input(who: str, x: Tensor, todo: str = _FITTING) -> Iterator[None]:
         Traceback (most recent call last):
         spikewright.core.errors.ShapeError: accuracy: the network cannot take a batch of shape [2, 3] in ...
     """
+    if _asked.get():
+        yield
+        return
+    mark = _asked.set(True)
     try:
         yield
     except (SpikewrightError, torch.OutOfMemoryError):
@@ -40,3 +49,5 @@ def readable_input(who: str, x: Tensor, todo: str = _FITTING) -> Iterator[None]:
         raise ShapeError(
             f"{who}: the network cannot take a batch of shape {list(x.shape)} in {x.dtype} ({reason}). {todo}."
         ) from error
+    finally:
+        _asked.reset(mark)
