@@ -147,7 +147,8 @@ def added(call: Call) -> Result:
     elements = call.elements(call.out)
     if not all(isinstance(part, Wire) for part in operands):
         constant = next(part for part in operands if not isinstance(part, Wire))
-        if isinstance(constant, int | float) and constant == 0:
+        nothing = isinstance(constant, int | float) and constant == 0
+        if nothing or call.wires[0].corrections:  # a constant is known to who receives corrections
             return unchanged(call)
         return Result(cost=Cost(additions=elements))
     counts = [part.counts.expand(call.out.shape) for part in operands if part.counts is not None]

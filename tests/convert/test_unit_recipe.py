@@ -24,7 +24,7 @@ from spikewright.convert.layers.differential_if import DifferentialIF
 from spikewright.convert.layers.graded_unit import GradedUnit
 from spikewright.convert.statistics import Levels
 from spikewright.core.errors import ArgumentError, ConversionError
-from spikewright.models import vit
+from spikewright.models import Normalize, vit
 from spikewright.neurons import HarmonyPair, HarmonyStore, MultiThresholdIF
 from spikewright.neurons.firing import Harmony, MultiThreshold, Sign, SingleThreshold
 from spikewright.profile import FLOAT32_45NM, count_macs, count_operations, count_spikes, estimate, per_bit
@@ -223,7 +223,8 @@ def test_diagnose_compares_estimates():
 
 
 def counted(recipe, timesteps, **how):
-    net: Any = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Flatten())
+    layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Flatten())
+    net: Any = nn.Sequential(Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)), *layers)  # a constant in front
     conversion = convert(net, recipe, X)
     return conversion, count_operations(conversion.model, X[:4], timesteps=timesteps, **how)
 
