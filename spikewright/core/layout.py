@@ -41,6 +41,11 @@ class Rows:
         wide = torch.as_tensor(value, dtype=like.dtype, device=like.device).expand(1, 1, *self._features())
         return wide.permute(self.order).contiguous().view(-1)
 
+    def shares(self, *values: Tensor | float) -> bool:
+        """Whether constants that broadcast to [N, *F] are the same for all N, so that `each` can take them."""
+        features = len(self.order) - 2
+        return all(not isinstance(v, Tensor) or v.dim() <= features or v.shape[-features - 1] == 1 for v in values)
+
     def state(self, part: Tensor) -> Tensor:
         """A state [N, *F] as [N, F], always a copy."""
         return part.unsqueeze(0).permute(self.order).contiguous().clone().view(len(part), -1)

@@ -133,9 +133,9 @@ class MultiThresholdIF(Neuron):
 
         like = xs.new_empty(0).numpy()
         code = encoded(self.firing, self.sign, like.dtype)
-        if code is None:
-            return None
         rows = Rows(xs)
+        if code is None or not rows.shares(self.v_threshold, self.decay, self.amplitude):
+            return None
         given = rows.of(xs)
         out, v, emitted = torch.empty_like(given), rows.state(state.v), rows.state(state.emitted)
         constants = [rows.each(value.detach(), xs).numpy() for value in (self.v_threshold, self.decay, self.amplitude)]

@@ -150,9 +150,9 @@ class DifferentialIF(Neuron, Probed):
 
         like = xs.new_empty(0).numpy()
         code = encoded(self.firing, self.sign, like.dtype)
-        if code is None:
-            return None
         rows = Rows(xs)
+        if code is None or not rows.shares(constant, self.v_threshold, self.amplitude):
+            return None
         given = rows.of(xs)
         out, r_in, r_out = torch.empty_like(given), rows.state(state.r_in), rows.state(state.r_out)
         each = [rows.each(value, xs).numpy() for value in (constant, self.v_threshold, self.amplitude)]

@@ -337,3 +337,11 @@ def test_compiled_loops_give_the_same_spikes(firing, sign, dtype):
             assert torch.equal(out, expected)
             with carry_state(neuron):
                 assert torch.equal(torch.cat([neuron.over_time(part) for part in given.split([1, 3, 2])]), expected)
+
+
+@pytest.mark.parametrize("kind", [MultiThresholdIF, DifferentialIF])
+def test_constants_may_differ_from_sample_to_sample(kind):
+    xs, theta = noise(4, 3, 5), 0.2 + torch.rand(3, 5, generator=torch.Generator().manual_seed(0)).double()
+    whole = kind(v_threshold=theta).double().over_time(xs)
+    for i in range(3):
+        assert torch.equal(kind(v_threshold=theta[i]).double().over_time(xs[:, i : i + 1]), whole[:, i : i + 1])
