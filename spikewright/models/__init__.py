@@ -15,7 +15,7 @@ from .vgg import vgg11 as vgg11
 from .vgg import vgg16 as vgg16
 from .vgg import vgg16_slim as vgg16_slim
 from .vit import vit as vit
-from .vit import vit_gelu as vit_gelu
+from .vit_gelu import vit_gelu as vit_gelu
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     builder.__name__: builder

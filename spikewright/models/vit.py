@@ -136,17 +136,3 @@ def vit(
     Source: Dosovitskiy et al. 2021, ICLR 2021, section 3.1.
     """
     return ViT(size, patch, width, depth, heads, head_width, hidden, classes, activation, mean, std)
-
-
-def vit_gelu(
-    classes: int = 10,
-    activation: Activation = nn.GELU,
-    *,
-    mean: Sequence[float] = CIFAR_MEAN,
-    std: Sequence[float] = CIFAR_STD,
-) -> ViT:
-    """The same small vision transformer with the published activation, for 32x32 images.
-
-    Source: Dosovitskiy et al. 2021, ICLR 2021, section 3.1.
-    """
-    return vit(classes, activation, mean=mean, std=std)
