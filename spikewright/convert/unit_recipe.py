@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isnan
 from numbers import Real
 from typing import Literal
 
 from torch import Tensor, fx, nn
 
-from ..core.arguments import named
+from ..core.arguments import check_switch, named
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.neuron import Neuron
 from ..neurons.firing import Firing, MultiThreshold, Sign
@@ -73,6 +74,7 @@ class UnitRecipe(Recipe, ABC):
             raise ArgumentError(sentence(f"{who}.firing", named(self.firing), "a firing function: MultiThreshold()"))
         if not isinstance(self.coding, Coding):
             raise ArgumentError(sentence(f"{who}.coding", named(self.coding), "rate or differential"))
+        check_switch(f"{who}.signed", self.signed)
         if self.encode not in ("relu", "everything"):
             raise ArgumentError(sentence(f"{who}.encode", repr(self.encode), "'relu' or 'everything'"))
         if not isinstance(self.scale, Real) or not 0 < self.scale < 1e6:
@@ -124,8 +126,13 @@ class UnitRecipe(Recipe, ABC):
 
     def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
         def rectifier(site: Site) -> nn.Module:
-            v_threshold = self.v_threshold(site, thresholds)
-            return self.neuron(self.relu_sign, v_threshold, upper_bound(site))
+            bound = upper_bound(site)
+            if bound is not None and not bound > 0:
+                raise ConversionError(
+                    f"{site.name} ({site.kind}): is bounded by {'a tensor' if isnan(bound) else bound}; expected a "
+                    "number above 0. Write the bound into the network as a number."
+                )
+            return self.neuron(self.relu_sign, self.v_threshold(site, thresholds), bound)
 
         def trained(site: Site) -> nn.Module:
             bound = trained_threshold(site)

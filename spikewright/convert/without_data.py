@@ -52,6 +52,7 @@ def thresholds_without_data(
     """
     check_arguments(model, recipe, leaves, "thresholds_without_data")
     source = trace_for_inference(model, leaves, lambda: example)
+    source = recipe.arrange(source)
     moments = batch_norm_moments(source)
     found: dict[str, Tensor] = {}
     for site in sites(source):

@@ -45,3 +45,9 @@ def check_whole(who: str, value: object, *, least: int, most: int | None = None)
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ArgumentError(sentence(who, repr(value), f"a whole number {allowed}"))
+
+
+def check_switch(who: str, value: object) -> None:
+    """Raise ArgumentError unless it is True or False; a word such as "no" would count as True."""
+    if not isinstance(value, bool):
+        raise ArgumentError(sentence(who, repr(value), "True or False"))

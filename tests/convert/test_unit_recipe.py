@@ -18,6 +18,7 @@ from spikewright.convert import (
     convert,
     diagnose,
     per_channel,
+    thresholds_without_data,
 )
 from spikewright.convert.codings import differential, rate
 from spikewright.convert.layers.differential_if import DifferentialIF
@@ -95,9 +96,8 @@ def test_with_exact_units_for_neurons_the_network_is_its_source_from_the_first_s
         for row in conversion.replaced:
             neuron: Any = conversion.model.module.get_submodule(row.path)
             if isinstance(neuron, DifferentialIF | MultiThresholdIF):
-                most = getattr(neuron, "ceiling", None) if neuron.sign is Sign.BUDGETED else None
-                bound = 6.0 if "squeeze" in row.site or most is not None or row.site == "relu6" else torch.inf
-                exact = nn.Identity() if neuron.sign is Sign.BOTH else nn.Hardtanh(0, bound)
+                rectifier = nn.ReLU6() if row.kind == "relu6" else nn.ReLU()
+                exact = nn.Identity() if neuron.sign is Sign.BOTH else rectifier
                 conversion.model.module.set_submodule(row.path, coding.unit(exact))
         with torch.no_grad():
             out = running_mean(conversion.model(repeat(X[:4].double(), 3)))
@@ -145,6 +145,32 @@ def test_a_clipped_relu_is_clipped_where_its_source_is(recipe, clip, top):
     model = convert(net, recipe, x).model
     out = running_mean(model(repeat(x, 64)))[-1]
     torch.testing.assert_close(out, (4 * x).clamp(0, top), rtol=0, atol=0.06)
+
+
+def test_a_bound_that_is_no_number_is_refused():
+    class Bounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(192, 4)
+            self.register_buffer("bound", torch.tensor(2.0))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.clamp(self.layer(x.flatten(1)), 0, self.bound)  # pyright: ignore
+
+    with pytest.raises(ConversionError, match=r"clamp \(clamp\): is bounded by a tensor; expected a number above 0"):
+        convert(Bounded(), DCGS(), X)
+
+
+def test_without_data_a_wire_is_refused_by_name_and_a_max_pool_moves_first():
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2)
+    )
+    thresholds = thresholds_without_data(net.eval(), DCGS())
+    assert thresholds.keys() == {"2"}
+    out = convert(net, DCGS(), thresholds=thresholds).model(repeat(X[:2], 2))
+    assert torch.isfinite(out).all()
+    with pytest.raises(ConversionError, match=r"0_wire \(Wire\): no batch norm tells mean and variance"):
+        thresholds_without_data(net, DCGS(encode="everything"))
 
 
 def test_the_threshold_is_told_what_the_neuron_can_say():
@@ -292,6 +318,7 @@ def test_products_cost_what_is_new_on_either_side():
         ({"encode": "all"}, r"DCGS.encode: got 'all'; expected 'relu' or 'everything'"),
         ({"scale": 0}, r"DCGS.scale: got 0; expected a finite number above 0"),
         ({"threshold": 0.5}, r"DCGS.threshold: got float; expected a statistic"),
+        ({"signed": "no"}, r"DCGS.signed: got 'no'; expected True or False"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

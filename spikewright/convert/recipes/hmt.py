@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ...core.arguments import check_switch
 from ...core.errors import ArgumentError, sentence
 from ...core.neuron import Neuron
 from ...neurons import HarmonyPair, HarmonyStore
@@ -51,6 +52,8 @@ class HMT(UnitRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_switch("HMT.communication", self.communication)
+        check_switch("HMT.store", self.store)
         apart = [name for name, given in (("communication", not self.communication), ("store", self.store)) if given]
         if apart and not (isinstance(self.firing, Harmony) and self.coding is rate):
             met = f"{getattr(self, apart[0])} with {self.firing!r} in {self.coding!r} coding"
