@@ -155,8 +155,8 @@ def _calibration(result: Result) -> str:
 def _step_cost(result: Result) -> str:
     load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
     words = (
-        f"Dense layers, compiled neurons, {_machine(result)} Load of the machine before and after: {load}; above 0.5 "
-        "the factors are rough. The event-driven engine is another matter: here a silent neuron costs as much as any."
+        f"Compiled neurons, {_machine(result)} Load of the machine before and after: {load}; above 0.5 "
+        "the factors are rough. Layers are dense here: a silent neuron costs as much as any."
     )
     return "\n\n".join(["## What a step costs", words, step_cost.comparison(result).to_markdown(heading="###")]) + "\n"
 
