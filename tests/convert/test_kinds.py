@@ -8,12 +8,13 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812
 
 from spikewright.convert.expand import expanded
-from spikewright.convert.kinds import kind_of
 from spikewright.convert.plain_nodes import plain_nodes
 from spikewright.convert.rules import sites
 from spikewright.core.errors import ConversionError
 from spikewright.core.trace import trace
 from spikewright.models import vit
+
+from .conftest import kind_of
 
 
 class Values(fx.Interpreter):

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from spikewright.convert.kinds import kind_of
 from spikewright.convert.nonlinear import (
     is_elementary,
     is_norm_of_input,
@@ -17,6 +16,8 @@ from spikewright.convert.nonlinear import (
 from spikewright.convert.operations import is_matmul
 from spikewright.convert.rules import sites
 from spikewright.core.trace import trace
+
+from .conftest import kind_of
 
 
 class Net(nn.Module):

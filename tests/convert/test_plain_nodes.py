@@ -5,11 +5,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812
 
-from spikewright.convert.kinds import kind_of
 from spikewright.convert.plain_nodes import plain_nodes
 from spikewright.convert.rules import sites
 from spikewright.core.errors import ConversionError
 from spikewright.core.trace import trace
+
+from .conftest import kind_of
 
 ALLOWED = torch.rand(5, 5, generator=torch.Generator().manual_seed(3)) > 0.3
 ALLOWED.fill_diagonal_(True)

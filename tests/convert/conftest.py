@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .linear import is_linear
-from .nonlinear import is_one_input_nonlinear
-from .operations import Site, is_matmul, is_max_pool, is_product, is_relu
+from spikewright.convert.linear import is_linear
+from spikewright.convert.nonlinear import is_one_input_nonlinear
+from spikewright.convert.operations import Site, is_matmul, is_max_pool, is_product, is_relu
 
 KINDS: tuple[tuple[str, Callable[[Site], bool]], ...] = (
     ("linear", is_linear),
