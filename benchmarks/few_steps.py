@@ -17,10 +17,12 @@ from run import HERE, ProcessError, ask, say, store
 CASE = "few-steps"
 SHOWN = (1, 2, 4, 8, 16, 32)
 TIMESTEPS = max(SHOWN)
-THEIRS = ("layer-zero", "channel-half")
-"""SpikingJelly's rate-coding recipe as it is by default, and with a threshold per channel and half of it as start."""
-OURS = ("channel-half", *(f"fitted-{t}" for t in SHOWN), "calibrated")
-"""The same thresholds and starts; those with the least error at each T, the starts fitted to it; and COS with those."""
+THEIRS = ("layer-zero", "channel-half", "balanced-4", "balanced-10")
+"""SpikingJelly's rate-coding recipe as it is by default, and with a threshold per channel and half of it as start; its
+local threshold balancing with 4 and 10 passes over the calibration images."""
+OURS = ("channel-half", *(f"fitted-{t}" for t in SHOWN), "calibrated", "differential", "harmony")
+"""The same thresholds and starts; those with the least error at each T, the starts fitted to it; COS with those;
+differential coding with multi-threshold and with harmony neurons."""
 
 
 def compare(network: str, images: int, calibration: int, batch_size: int, counted: int) -> dict[str, Any]:

@@ -8,9 +8,22 @@ from pathlib import Path
 from inputs import Batch
 from torch import Tensor, nn
 
-from spikewright.convert import COS, OPI, ErrorOptimal, Percentile, Recipe, RobustNorm, convert, per_channel
+from spikewright.convert import (
+    COS,
+    DCGS,
+    HMT,
+    OPI,
+    ErrorOptimal,
+    Percentile,
+    Recipe,
+    RobustNorm,
+    convert,
+    differential,
+    per_channel,
+)
 from spikewright.convert.start import FittedStart, fit_starts
 from spikewright.core import Spiking
+from spikewright.neurons.firing import Harmony
 from spikewright.profile import count_spikes
 from spikewright.train import accuracy_over_time
 from spikewright.train.checkpoint import load, save
@@ -19,11 +32,13 @@ RECIPES: dict[str, Recipe] = {
     "channel-half": OPI(threshold=Percentile(groups=per_channel)),
     "layer-zero": RobustNorm(),
     "calibrated": COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel)),
+    "differential": DCGS(),
+    "harmony": HMT(coding=differential, signed=True, firing=Harmony(dead_zone=0.75)),
     **{f"fitted-{t}": OPI(threshold=ErrorOptimal(timesteps=t, groups=per_channel)) for t in (1, 2, 4, 8, 16, 32)},
 }
 """Conversion -> recipe: a threshold per channel or per layer, and the start at half of it or at zero; for a number of
 steps, thresholds with the least error at it, and starts fitted to it; or each image's offset spikes calibrated over 8
-steps before the first output."""
+steps before the first output; or only changes sent, in powers of two, by multi-threshold neurons or harmony ones."""
 
 WAYS = ("default",)
 

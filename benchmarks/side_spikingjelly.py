@@ -1,9 +1,10 @@
-"""SpikingJelly's side: its rate-coding recipe and its three documented ways to run a converted network."""
+"""SpikingJelly's side: its training-free recipes and its three documented ways to run a converted network."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,24 @@ from torch import Tensor, nn
 
 from spikewright.models.resnet import BasicBlock, ZeroPadded
 
-RECIPES: dict[str, dict[str, Any]] = {
-    "channel-half": {"mode": "99.9%", "channel_wise": True, "half_threshold": True},
-    "layer-zero": {"mode": "99.9%"},
+
+def _rate_coding(images: Tensor, **options: Any) -> ann2snn.ConversionRecipe:
+    # one batch: then its running mean over batches is the percentile itself
+    return ann2snn.RateCodingRecipe([images], mode="99.9%", **options)
+
+
+def _balanced(images: Tensor, passes: int) -> ann2snn.ConversionRecipe:
+    # each batch moves every threshold by twice the mean excess: few large batches would leave all of them too low
+    return ann2snn.LocalThresholdBalancingRecipe(list(images.split(20)) * passes)
+
+
+RECIPES: dict[str, Callable[[Tensor], ann2snn.ConversionRecipe]] = {
+    "channel-half": partial(_rate_coding, channel_wise=True, half_threshold=True),
+    "layer-zero": _rate_coding,
+    "balanced-4": partial(_balanced, passes=4),
+    "balanced-10": partial(_balanced, passes=10),
 }
-"""Conversion -> arguments of its RateCodingRecipe."""
+"""Conversion -> one of its recipes for calibration images."""
 
 WAYS = ("multi-step", "chunks", "single-step")
 """All steps at once; a few steps at once (`chunk_multi_step_forward`, for conversion); a loop, as in its examples."""
@@ -51,9 +65,7 @@ def _convert(network: nn.Module, conversion: str, images: Tensor) -> Scaled:
     scaling, body.normalize = body.normalize, nn.Identity()
     with torch.no_grad():
         scaled = scaling(images)
-    # one batch: then its running mean over batches is the percentile itself
-    recipe = ann2snn.RateCodingRecipe([scaled], **RECIPES[conversion])
-    return Scaled(scaling, ann2snn.Converter(recipe).convert(body)).eval()  # pyright: ignore[reportArgumentType]
+    return Scaled(scaling, ann2snn.Converter(RECIPES[conversion](scaled)).convert(body)).eval()  # pyright: ignore[reportArgumentType]
 
 
 def convert_and_store(network: nn.Module, conversion: str, images: Tensor, path: Path) -> None:

@@ -28,7 +28,13 @@ CONVERSIONS = {
     "channel-half": "a threshold per channel, membranes start at half of it",
     "layer-zero": "a threshold per layer, membranes start at zero",
 }
-MEANING = CONVERSIONS | {"calibrated": "COS, thresholds per channel with the least error at T = 8; 8 steps before"}
+MEANING = CONVERSIONS | {
+    "balanced-4": "local threshold balancing, 4 passes over the calibration images",
+    "balanced-10": "local threshold balancing, 10 passes",
+    "calibrated": "COS, thresholds per channel with the least error at T = 8; 8 steps before",
+    "differential": "DCGS, 4 thresholds a neuron",
+    "harmony": "HMT, differential coding, 4 thresholds a half",
+}
 CURVE = (1, 2, 4, 8, 16, 32)
 OURS = ("spikewright", "default")
 
@@ -135,11 +141,14 @@ def _few_steps(result: Result) -> str:
     words = (
         f"`{network['name']}`, a network that others trained ({network['source']}), converted without training by "
         f"both sides with the same calibration images, {_machine(result)} SpikingJelly runs its rate-coding recipe at "
-        "the 99.9th percentile, as it is by default and with the two options that help most; its conversion does not "
+        "the 99.9th percentile, as it is by default and with the two options that help most, and its local threshold "
+        "balancing in batches of 20; its conversion does not "
         "know zero padding along channels, so its shortcuts are convolutions with weights 0 and 1. Here: the same "
         "thresholds and starts, then `OPI(threshold=ErrorOptimal(timesteps=T, groups=per_channel))` with "
-        "`fit_starts` for each T, and `COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel))`, whose "
-        "first output comes after 8 steps more, or 8 for each layer where no layer can look ahead."
+        "`fit_starts` for each T; `COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel))`, whose "
+        "first output comes after 8 steps more, or 8 for each layer where no layer can look ahead; `DCGS()`, and "
+        "`HMT(coding=differential, signed=True, firing=Harmony(dead_zone=0.75))`, whose neurons send changes in "
+        "powers of two: what one such spike costs is said in [docs/energy.md](energy.md)."
     )
     load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["device"]["load_before_and_after"])
     words += f" Load of the machine before and after: {load}; above 0.5 the times are rough."
