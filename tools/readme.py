@@ -12,18 +12,28 @@ from spikewright.report import Report
 
 
 def accuracy_block() -> str:
-    """One table per data set and architecture; a line per result with the accuracy at every T that is shown."""
+    """One table per data set, architecture and number of images; a line per result with the accuracy at every T."""
     found = results()
-    cases = dict.fromkeys(case_of(report) for _, report in found)
-    tables = [_table(*case, [(p, r) for p, r in found if case_of(r) == case]) for case in cases]
+    cases = sorted({(*case_of(report), -_images(report)) for _, report in found})
+    tables = [
+        _table(dataset, network, -images, [(p, r) for p, r in found if (*case_of(r), -_images(r)) == case])
+        for case in cases
+        for dataset, network, images in (case,)
+    ]
     return "\n\n".join(tables) or "No result file yet."
 
 
-def _table(dataset: str, network: str, found: list[tuple[Path, Report]]) -> str:
+def _images(report: Report) -> int:
+    return int(report.tables[0].caption.split(" images")[0].replace(",", ""))
+
+
+def _table(dataset: str, network: str, images: int, found: list[tuple[Path, Report]]) -> str:
     times = {row["T"] or 0: setting_of(row) for _, report in found for row in rows_of(report)}
     settings = [times[t] for t in sorted(times)]
-    images = found[0][1].tables[0].caption.split(";")[0]
-    lines = [f"| {dataset}, {network}, {images} | {' | '.join(settings)} |", f"| --- |{' ---: |' * len(settings)}"]
+    lines = [
+        f"| {dataset}, {network}, {images:,} images | {' | '.join(settings)} |",
+        f"| --- |{' ---: |' * len(settings)}",
+    ]
     for path, report in found:
         values = {setting_of(row): f"{100 * row['accuracy']:.2f}" for row in rows_of(report)}
         name = f"[{network_of(report)}, {method_of(report)}]({path.relative_to(ROOT)})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 
@@ -12,6 +13,8 @@ LEFT_TO_THE_REPORT = ("low", "high", "energy", "activation", "rate", "saturated"
 """Columns that a terminal of 80 characters has no room for."""
 LEFT_NEXT = ("MACs", "synops", "spikes")
 """Columns that are left to the report as well, in this order, while a heading would be broken."""
+NAME_WIDTH = 26
+"""Characters of the first column after which it is wrapped, so that the numbers behind it have room."""
 
 
 def tell_folder(folder: RunFolder) -> None:
@@ -23,8 +26,10 @@ def show(report: Report, folder: RunFolder, *, tables: int = 1, left: Sequence[s
     """Print the first tables and the summary of a report, and the path of its page."""
     console = Console()
     for table in report.tables[:tables]:
-        shown = fitting(narrow(table, left), console.width).to_rich()
-        shown.columns[0].no_wrap = True
+        shown = fitting(_named_once(narrow(table, left)), console.width).to_rich()
+        name = shown.columns[0]
+        name.no_wrap = _widest(table, 0) <= NAME_WIDTH
+        name.min_width = name.max_width = min(_widest(table, 0), NAME_WIDTH)
         shown.padding = (0, 1, 0, 0)  # with a margin on both sides the headings would be broken
         console.print(shown)
     if not any(report.summary in table.caption for table in report.tables[:tables]):
@@ -46,10 +51,29 @@ def fitting(table: Table, width: int) -> Table:
     return table
 
 
+def _named_once(table: Table) -> Table:
+    # rows that differ in T alone: what they are called, which may take several lines, in the first of them
+    before = (None, *table.rows[:-1])
+    rows = tuple(tuple(_unless_said(row, above)) for row, above in zip(table.rows, before))
+    return Table(table.title, table.columns, rows, table.caption)
+
+
+def _unless_said(row: Sequence[Any], above: Sequence[Any] | None) -> Iterator[Any]:
+    said = above is not None
+    for place, cell in enumerate(row):
+        said = said and above is not None and isinstance(cell, str) and cell == above[place]
+        yield "" if said else cell
+
+
+def _widest(table: Table, place: int) -> int:
+    return max((len(row[place]) for row in table.shown()[1]), default=0)
+
+
 def _least_width(table: Table) -> int:
-    heads, rows = table.shown()
+    heads, _ = table.shown()
     words = [max(map(len, column.heading(unit).split())) for column, unit in heads]
-    cells = [max((len(row[place]) for row in rows), default=0) for place in range(len(heads))]
+    cells = [_widest(table, place) for place in range(len(heads))]
+    cells[0] = min(cells[0], NAME_WIDTH)
     return sum(max(pair) + 2 for pair in zip(words, cells)) + 1  # a rule and a margin beside each column
 
 

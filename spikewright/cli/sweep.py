@@ -21,6 +21,10 @@ ALSO = (
 )
 
 
+LEFT_HERE = ("pipeline", "agreement", "synops", "synops per bit", "ratio per bit", "latency front", "energy front")
+"""Columns that are left to the report too; the summary names the rows of the fronts that matter."""
+
+
 def main(argv: Sequence[str]) -> int:
     """Convert and judge at every point, print a line for each, the table, and where the report is."""
     resumed, rest = take(argv, "--resume")
@@ -38,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
 def sweep(config: SweepRun, folder: RunFolder) -> int:
     """Sweep in a new folder, or in that of a sweep that was stopped."""
     report = run_sweep(config, folder, tell, partial(tell_folder, folder))
-    show(report, folder, left=(*LEFT_TO_THE_REPORT, "pipeline", "agreement", "synops"))
+    show(report, folder, left=(*LEFT_TO_THE_REPORT, *LEFT_HERE))
     return 0
 
 

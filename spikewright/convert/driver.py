@@ -199,7 +199,7 @@ def convert(
         )
     graph = copy.deepcopy(source)
     replaced = rewrite(graph, (*extra, *recipe.rules(thresholds)), skip=allow)
-    audit(graph, name, allow=allow)
+    audit(graph, name, allow=allow, no_neurons=recipe.no_neurons)
     given = {site: param(start) for site, start in (starts or {}).items()}
     for site, start in given.items():
         set_start(graph, replaced, site, start)

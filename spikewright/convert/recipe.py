@@ -12,13 +12,18 @@ from torch import Tensor, fx
 from ..core.neuron import Neuron
 from ..core.spiking import Spiking
 from ..report.table import Column, Table
-from .rules import Replaced, Rule
+from .rules import NO_NEURONS, Replaced, Rule
 from .statistics import At
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
     """A conversion method. The driver owns the order: prepare, (train), fold, arrange, measure, rewrite, audit."""
+
+    @property
+    def no_neurons(self) -> str:
+        """What to do about a network in which nothing became a neuron, for the message."""
+        return NO_NEURONS
 
     def prepare(self) -> list[Rule]:
         """What replaces what before training, e.g. ReLU -> QCFS activation; empty if the method trains nothing."""

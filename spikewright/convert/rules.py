@@ -99,13 +99,17 @@ def unhandled(graph: fx.GraphModule, rules: Sequence[Rule]) -> list[Site]:
     return [site for site in sites(graph) if rule_for(site, rules) is None and not is_linear(site)]
 
 
-def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) -> None:
+NO_NEURONS = "A network without activations is linear and needs no spikes"
+
+
+def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = (), no_neurons: str = NO_NEURONS) -> None:
     """Make sure that every operation is a temporal layer, linear, or explicitly allowed.
 
     Args:
         graph: the rewritten network.
         recipe: name of the recipe, for the message.
         allow: names of sites to leave as they are.
+        no_neurons: what to do about a network in which nothing becomes a neuron.
 
     Raises:
         ConversionError: naming every site that is none of these, with advice; or if an allowed name does not exist;
@@ -133,7 +137,7 @@ def audit(graph: fx.GraphModule, recipe: str, *, allow: Collection[str] = ()) ->
     if not any(layer.fires for _, layer in layers):
         raise ConversionError(
             f"{recipe}: found no activation to turn into a neuron; expected at least one ReLU, clipped ReLU or "
-            "QCFS activation. A network without activations is linear and needs no spikes."
+            f"QCFS activation. {no_neurons}."
         )
     longest = max(layer.rehearsal for _, layer in layers)
     behind = next((f"{path} ({type(layer).__name__})" for path, layer in layers if layer.rehearsal < longest), None)

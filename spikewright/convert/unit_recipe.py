@@ -80,6 +80,12 @@ class UnitRecipe(Recipe, ABC):
         if not isinstance(self.scale, Real) or not 0 < self.scale < 1e6:
             raise ArgumentError(sentence(f"{who}.scale", repr(self.scale), "a finite number above 0"))
 
+    @property
+    def no_neurons(self) -> str:
+        if self.encode == "everything":
+            return super().no_neurons
+        return 'With encode="everything" every wire into a layer with weights gets a neuron, whatever the activations'
+
     def arrange(self, graph: fx.GraphModule) -> fx.GraphModule:
         plain_nodes(graph)
         swap_max_pools(graph)

@@ -17,6 +17,7 @@ from ..convert.recipe import Recipe
 from ..convert.recipes import COS, QCFS, SRP
 from ..convert.rules import sites
 from ..convert.statistics import Groups, Percentile, Statistic, per_layer
+from ..convert.unit_recipe import UnitRecipe
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConversionError, SpikewrightError, sentence
 from ..core.references import source_of
@@ -147,7 +148,7 @@ def points(config: SweepRun, calls: Sequence[Site]) -> tuple[Point, ...]:
     found = []
     for recipe in config.recipes:
         measuring = []
-        if isinstance(recipe, NeuronRecipe) and not (trained and recipe.threshold is None):
+        if isinstance(recipe, (NeuronRecipe, UnitRecipe)) and not (trained and recipe.threshold is None):
             variants = [Point(replace(recipe, threshold=each), statistic_text(each), True) for each in statistics]
             measuring = [point for point in variants if _measures(point.recipe, calls)]
         alone = Point(recipe, "trained" if trained else None, _measures(recipe, calls))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from spikewright.convert import (
+    DCGS,
     OPI,
     QCFS,
     Maximum,
@@ -674,6 +675,13 @@ def test_a_dead_layer_has_no_threshold(statistic) -> None:
 def test_a_network_without_activation_needs_no_spikes() -> None:
     with pytest.raises(ConversionError, match="OPI: found no activation to turn into a neuron"):
         convert(nn.Sequential(nn.Linear(6, 2)), OPI(), VECTORS)
+
+
+def test_a_network_without_relus_is_told_where_neurons_can_stand() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 2))
+    with pytest.raises(ConversionError, match='encode="everything" every wire into a layer with weights'):
+        convert(net, DCGS(), torch.rand(8, 4))
+    assert convert(net, DCGS(encode="everything"), torch.rand(8, 4)).neurons()
 
 
 def test_qcfs_asks_for_a_prepared_network() -> None:

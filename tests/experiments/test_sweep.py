@@ -10,9 +10,9 @@ import pytest
 from torch import nn
 
 from spikewright.convert.driver import prepare, trace_for_inference
-from spikewright.convert.recipes import COS, OPI, QCFS, SRP, RobustNorm
+from spikewright.convert.recipes import COS, DCGS, HMT, OPI, QCFS, SRP, RobustNorm
 from spikewright.convert.rules import sites
-from spikewright.convert.statistics import ErrorOptimal, Maximum, Percentile, per_channel, per_layer
+from spikewright.convert.statistics import ErrorOptimal, GaussianOptimal, Maximum, Percentile, per_channel, per_layer
 from spikewright.core.config import from_json, to_json
 from spikewright.core.errors import ArgumentError, ConfigError
 from spikewright.experiments.conversion import run_conversion
@@ -89,6 +89,12 @@ def test_which_points_there_are(config: SweepRun) -> None:
     assert planned(both, prepare(net(), QCFS())) == [("QCFS", "trained"), ("OPI", "trained")], "nothing to measure"
     mixed = nn.Sequential(prepare(net(), QCFS()), nn.ReLU())
     assert planned(both, mixed) == [("QCFS", "trained"), *(("OPI", text) for text in four)]
+
+
+def test_recipes_with_units_are_tried_with_every_statistic(config: SweepRun) -> None:
+    both = replace(config, recipes=(DCGS(), HMT()), thresholds=(Percentile(), GaussianOptimal()), groups=(per_channel,))
+    two = ["Percentile 99.9 per channel", "GaussianOptimal timesteps=8 per channel"]
+    assert planned(both, net()) == [(name, text) for name in ("DCGS", "HMT") for text in two]
 
 
 def test_a_recipe_that_does_not_convert_is_a_row(config: SweepRun, own: Path) -> None:
