@@ -27,8 +27,12 @@ NETWORKS = {
     "pretrained_resnet56_qcfs_l8": ("CIFAR-10", "ResNet-56", ", trained by others and fine-tuned, L=8"),
     "cifar10_vgg16_bn": ("CIFAR-10", "VGG-16", ", trained by others"),
     "pretrained_vgg16_bn_qcfs_l4": ("CIFAR-10", "VGG-16", ", trained by others and fine-tuned"),
+    "cifar10_resnet8_mlperftiny": ("CIFAR-10", "ResNet-8", ", trained by others"),
+    "cifar10_vit_gelu": ("CIFAR-10", "ViT, 0.5 M parameters, GELU", ""),
+    "mnist_vit": ("MNIST", "ViT, 0.5 M parameters, ReLU", ", trained by others"),
     "imagenet_resnet50_v1": ("ImageNet", "ResNet-50", ", trained by others"),
     "imagenet_mobilenet_v1_1.0_224": ("ImageNet", "MobileNet v1", ", trained by others"),
+    "imagenet_efficientnet_lite0": ("ImageNet", "EfficientNet-Lite0", ", trained by others"),
     "imagenet_squeezenet1_1": ("ImageNet", "SqueezeNet 1.1", ", trained by others"),
 }
 """Network -> data set, architecture, and what tells it from others of that architecture in the catalogue."""

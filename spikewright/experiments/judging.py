@@ -36,6 +36,9 @@ from ..profile import (
 from ..report import Column, Table
 from ..train.evaluate import AccuracyOverTime, accuracy_over_time, latencies, latency_columns, wilson
 
+COUNTED_ROWS = 320
+"""Images times time steps that are counted at once: counting holds several layers' activations of all of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
@@ -236,8 +239,10 @@ def take_measurements(
         over_time = accuracy_over_time(model, batches, judging.timesteps, source=source)
     for t in judging.shown:
         log(timesteps=t, accuracy=over_time.accuracy[t - 1], agreement=over_time.agreement[t - 1])
-    counted = Batches(judged.subset(min(judging.counted_images, len(judged))), 10)
-    image, steps = next(iter(counted))[0][:1], model.phases.steps(judging.timesteps)
+    steps = model.phases.steps(judging.timesteps)
+    at_once = max(1, min(10, COUNTED_ROWS // steps))
+    counted = Batches(judged.subset(min(judging.counted_images, len(judged))), at_once)
+    image = next(iter(counted))[0][:1]
     return Measurements(
         judging,
         over_time,

@@ -20,7 +20,7 @@ from spikewright.core.errors import ArgumentError, ConfigError
 from spikewright.data import Batches, ImageDataset, load_dataset, synthetic
 from spikewright.experiments.activity import activity_figures
 from spikewright.experiments.judged_report import _within, judgement_report, summary
-from spikewright.experiments.judging import Judgement, Judging, diagnose_first, judge
+from spikewright.experiments.judging import Judgement, Judging, diagnose_first, judge, take_measurements
 from spikewright.experiments.network import load_network
 from spikewright.profile import count_macs, count_spikes, estimate
 from spikewright.report import Report, RunFolder
@@ -138,6 +138,21 @@ def test_fewer_images_than_asked_for(conversion: Conversion, images: ImageDatase
     assert few.operations.samples == 3
     assert few.diagnosis.samples == 3
     assert torch.equal(few.image, images.gather(torch.tensor([0]))[0])
+
+
+def test_how_many_images_are_counted_at_once_changes_nothing(
+    conversion: Conversion, images: ImageDataset, judging: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    handle = conversion.model.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
+    tables = []
+    for rows in (320, 1):
+        monkeypatch.setattr("spikewright.experiments.judging.COUNTED_ROWS", rows)
+        seen.clear()
+        tables.append(take_measurements(conversion, images, replace(judging, counted_images=5)).table("any"))
+        assert (min(seen[-5:]) == 1) == (rows == 1)
+    handle.remove()
+    assert tables[0] == tables[1]
 
 
 def test_diagnose_first_takes_the_first_images(conversion: Conversion, images: ImageDataset, judging: Judging) -> None:
