@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("tool", ["results", "methods", "support", "readme", "papers"])
+@pytest.mark.parametrize("tool", ["results", "methods", "support", "readme", "papers", "training_free"])
 def test_page_is_up_to_date(tool: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--check"], capture_output=True, text=True, timeout=280
