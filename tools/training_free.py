@@ -19,11 +19,11 @@ WITHIN = 0.5
 """Points below the source network that count as equal."""
 HEAD = f"""# Training-free conversion of networks that others trained
 
-Written by `make docs` from the reports in `benchmarks/results/training_free/`, one per network, made by
-`spikewright sweep --config benchmarks/training_free.json --model NAME`; do not edit. Nothing is trained.
+Written by `make docs` from the reports in `benchmarks/results/training_free/`, one per network, each a sweep with the
+recipes of `benchmarks/training_free.json` and the command below its table; do not edit. Nothing is trained.
 
-Neurons: IF fires its threshold; MT n=4 one of four powers of two times it; H-MT n=4 up to four binary spikes in one
-step ([H-MT](methods/hmt.md)). Coding: `rate` sends the value again at every step, `differential` what changed
+Neurons: IF fires its threshold; MT n=4 one of four powers of two times it; H-MT n=4 a sum of such powers in one step
+([H-MT](methods/hmt.md)), in differential coding with `dead_zone=0.75`. Coding: `rate` sends the value again at every step, `differential` what changed
 ([DCGS](methods/dcgs.md)). Thresholds are shared by a channel: the 99.9th percentile, or the least error at T = 4 of a
 Gaussian activation (optimised). Neurons of differential coding may take spikes back.
 
@@ -60,7 +60,8 @@ def section(report: Report) -> str:
     commit = str(report.environment.get("commit"))[:8]
     return (
         f"## {dataset}, {network}\n\n`{name}`, {images}, source network {100 * source['accuracy']:.1f} %; commit "
-        f"{commit}, seed {report.config['seed']}, {report.environment['cpu']}.\n\n" + "\n".join(lines) + "\n"
+        f"{commit}, seed {report.config['seed']}, {report.environment['cpu']}.\n\n" + "\n".join(lines) + "\n\n"
+        f"`{' '.join(report.environment['command'])}`\n"
     )
 
 
