@@ -23,9 +23,9 @@ Written by `make docs` from the reports in `benchmarks/results/training_free/`, 
 recipes of `benchmarks/training_free.json` and the command below its table; do not edit. Nothing is trained.
 
 Neurons: IF fires its threshold; MT n=4 one of four powers of two times it; H-MT n=4 a sum of such powers in one step
-([H-MT](methods/hmt.md)), in differential coding with `dead_zone=0.75`. Coding: `rate` sends the value again at every step, `differential` what changed
-([DCGS](methods/dcgs.md)). Thresholds are shared by a channel: the 99.9th percentile, or the least error at T = 4 of a
-Gaussian activation (optimised). Neurons of differential coding may take spikes back.
+([H-MT](methods/hmt.md)), in differential coding with `dead_zone=0.75`. Coding: `rate` sends the value again at every
+step, `differential` what changed ([DCGS](methods/dcgs.md)); its neurons may take spikes back. Thresholds are shared by
+a channel: the 99.9th percentile, or the least error at T = 4 of a Gaussian activation (optimised).
 
 The **first T** is the least of those shown from which on accuracy stays within {WITHIN} points of the source network's
 on the same images. Energy is that of the spiking network over the source network's (45 nm, arithmetic; [how it is
