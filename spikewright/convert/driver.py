@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.arguments import check_leaves, check_module, named
+from ..core.batch_norm import fold_batch_norm
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
 from ..core.spiking import Spiking
@@ -19,7 +20,6 @@ from ..core.trace import trace
 from ..core.warn import warn
 from .advice import advice
 from .expand import expanded
-from .fold import fold_batch_norm
 from .layers import TRAINED
 from .recipe import AnyThreshold, Conversion, Recipe
 from .rules import Replaced, Rule, audit, rewrite, sites, unhandled

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from spikewright.convert import OPI, QCFS, Conversion, convert, prepare
 from spikewright.convert.driver import trace_for_inference
-from spikewright.convert.fold import fold_batch_norm
 from spikewright.convert.layers import QCFSActivation
 from spikewright.core import Record, carry_state, gradient_rule, recorded
+from spikewright.core.batch_norm import fold_batch_norm
 from spikewright.core.observe import observe
 from spikewright.neurons import IF
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.convert.driver import trace_for_inference
-from spikewright.convert.fold import fold_batch_norm
+from spikewright.core.batch_norm import fold_batch_norm
 
 
 def seen(net: nn.Module, x: Tensor) -> nn.Module:
