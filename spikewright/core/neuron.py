@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .arguments import named
+from .dynamics import Dynamics
 from .errors import ArgumentError, ShapeError, sentence
 from .params import hold
 from .reset import subtract
@@ -89,6 +90,10 @@ class Neuron(Stateful):
     @abstractmethod
     def step(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         """One time step: state and input [N, *F] -> new state and unit spikes [N, *F]."""
+
+    def dynamics(self) -> Dynamics | None:
+        """What the neuron computes, for engines other than torch; None where only its `step` can say."""
+        return None
 
     def membrane(self, state: State) -> Tensor:
         """Membrane potential of a state in units of the threshold, [N, *F]."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..core.dynamics import Leaky, fires_at_threshold
 from ..core.neuron import Neuron
 from ..core.reset import subtract
 from ..core.surrogate import Surrogate
@@ -149,6 +150,12 @@ class IF(Neuron):
 
     def init_state(self, x: Tensor) -> IFState:
         return IFState(torch.zeros_like(x) + (self.start * self.v_threshold).to(x.dtype))
+
+    def dynamics(self) -> Leaky | None:
+        if not fires_at_threshold(self.spike):
+            return None
+        one = torch.ones_like(self.v_threshold)
+        return Leaky(self.v_threshold, self.start * self.v_threshold, one, one, self.reset, self.mask)
 
     def step(self, state: IFState, x: Tensor) -> tuple[IFState, Tensor]:
         return if_step(

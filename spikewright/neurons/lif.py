@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..core.dynamics import Leaky, fires_at_threshold
 from ..core.neuron import Neuron
 from ..core.reset import subtract
 from ..core.types import ResetFn, SpikeFn
@@ -89,6 +90,12 @@ class LIF(Neuron):
 
     def init_state(self, x: Tensor) -> LIFState:
         return LIFState(torch.zeros_like(x))
+
+    def dynamics(self) -> Leaky | None:
+        if not fires_at_threshold(self.spike):
+            return None
+        one = torch.ones_like(self.v_threshold)
+        return Leaky(self.v_threshold, 0 * one, self.decay, one, self.reset)
 
     def step(self, state: LIFState, x: Tensor) -> tuple[LIFState, Tensor]:
         return lif_step(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..core.dynamics import Leaky, fires_at_threshold
 from ..core.neuron import Neuron
 from ..core.reset import subtract
 from ..core.types import ResetFn, SpikeFn
@@ -106,6 +107,11 @@ class PLIF(Neuron):
 
     def init_state(self, x: Tensor) -> PLIFState:
         return PLIFState(torch.zeros_like(x))
+
+    def dynamics(self) -> Leaky | None:
+        if not fires_at_threshold(self.spike):
+            return None
+        return Leaky(self.v_threshold, 0 * self.v_threshold, self.decay, 1 - self.decay, self.reset)
 
     def step(self, state: PLIFState, x: Tensor) -> tuple[PLIFState, Tensor]:
         return plif_step(

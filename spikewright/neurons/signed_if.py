@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..core.dynamics import Signed, fires_at_threshold
 from ..core.neuron import Neuron
 from ..core.reset import subtract
 from ..core.types import ResetFn, SpikeFn
@@ -91,6 +92,11 @@ class SignedIF(Neuron):
 
     def init_state(self, x: Tensor) -> SignedIFState:
         return SignedIFState(torch.zeros_like(x) + (self.start * self.v_threshold).to(x.dtype))
+
+    def dynamics(self) -> Signed | None:
+        if not fires_at_threshold(self.spike) or self.reset is not subtract:
+            return None
+        return Signed(self.v_threshold, self.start * self.v_threshold)
 
     def step(self, state: SignedIFState, x: Tensor) -> tuple[SignedIFState, Tensor]:
         return signed_if_step(state, x, v_threshold=self.v_threshold.to(x.dtype), spike=self.spike, reset=self.reset)

@@ -1,0 +1,224 @@
+"""run_layer(): currents of one layer from lists of active channels, and its neurons, in one compiled pass.
+
+For a block of output channels of one output pixel all time steps are done in a row: the weights that one step has
+brought into the cache serve the next, and currents and potentials never leave it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
+
+from ..core.compiled import compiled
+from . import vector
+from .neuron_kernels import advance
+from .vector import pointer
+
+KIND, COUNTS, CHANNELS, VALUES, CAPACITY, WEIGHTS = range(6)
+HEIGHT, WIDTH, KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PAD_Y, PAD_X, DILATION_Y, DILATION_X = range(6, 16)
+GROUP_IN, GROUP_OUT, INPUTS = range(16, 19)
+FIELDS = 19
+"""What a row of `sources` holds: addresses, and the geometry of one convolution."""
+
+GATHER, SCATTER = 0, 1
+"""Kinds of source: a convolution over all channels; one whose groups have few channels each."""
+
+CURRENTS, INTEGRATE = 0, 1
+"""Kinds of neuron that are run here; the others are in `neuron_kernels`."""
+
+
+@compiled
+def _reach(source, y0, x0, places, firsts):  # pragma: no cover - compiled
+    """Input pixels that an output pixel sees, and the first weight row of each; how many there are."""
+    height, width = source[HEIGHT], source[WIDTH]
+    found = 0
+    for ky in range(source[KERNEL_Y]):
+        y = y0 + ky * source[DILATION_Y]
+        if 0 <= y < height:
+            for kx in range(source[KERNEL_X]):
+                x = x0 + kx * source[DILATION_X]
+                if 0 <= x < width:
+                    places[found] = y * width + x
+                    firsts[found] = (ky * source[KERNEL_X] + kx) * source[INPUTS]
+                    found += 1
+    return found
+
+
+@compiled
+def _gather(width, weights, rows, values, weighted, count, acc):  # pragma: no cover - compiled
+    if weighted:
+        if width == 64:
+            vector.weighted64(weights, rows, values, count, acc)
+        elif width == 32:
+            vector.weighted32(weights, rows, values, count, acc)
+        else:
+            vector.weighted16(weights, rows, values, count, acc)
+    elif width == 64:
+        vector.gather64(weights, rows, values, count, acc)
+    elif width == 32:
+        vector.gather32(weights, rows, values, count, acc)
+    else:
+        vector.gather16(weights, rows, values, count, acc)
+
+
+@compiled
+def _scatter(source, start, places, firsts, reached, acc):  # pragma: no cover - compiled
+    """Add the spikes that reach an output pixel to the sums of their own groups."""
+    capacity, group_in, group_out = source[CAPACITY], source[GROUP_IN], source[GROUP_OUT]
+    weights = carray(pointer(source[WEIGHTS]), (1,), np.float32)
+    counts = carray(pointer(source[COUNTS]), (1,), np.int32)
+    channels = carray(pointer(source[CHANNELS]), (1,), np.uint16)
+    worth = carray(pointer(source[VALUES]), (1,), np.float32)
+    weighted = source[VALUES] != 0
+    for j in range(reached):
+        place, first = start + places[j], np.int64(firsts[j])
+        for i in range(place * capacity, place * capacity + counts[place]):
+            channel = np.int64(channels[i])
+            value = worth[i] if weighted else np.float32(1)
+            to, row = channel // group_in * group_out, (first + channel) * group_out
+            for k in range(group_out):
+                acc[to + k] += value * weights[row + k]
+
+
+@compiled
+def run_layer(  # pragma: no cover - compiled
+    sources,
+    kind,
+    block,
+    width,
+    bias,
+    base,
+    constants,
+    numbers,
+    state,
+    carried,
+    currents,
+    counts,
+    channels,
+    values,
+    outputs,
+    output_width,
+    first,
+    last,
+):
+    """Run a layer for all time steps and a range of its output rows.
+
+    Args:
+        sources: [S, FIELDS], addresses and geometry of the event sources.
+        kind: what the neurons do.
+        block: output channels that are done together, a multiple of `width`; all of them where a source scatters.
+        width: sums held in registers, one of `vector.WIDTHS`.
+        bias: [C'], C' the output channels rounded up to whole blocks.
+        base: currents that are there already, [1 or T, N, P, C]; empty for none.
+        constants: [K, 1 or P, C'], the neurons' constants.
+        numbers: [M], constants that all neurons share.
+        state: [N, P, C'], potentials to begin with and to end with if `carried`.
+        currents: [T, N, P, C] for what reaches the layer; empty unless kind is CURRENTS.
+        counts, channels, values: [T, N, P], [T, N, P, capacity] twice, for the spikes; values empty for unit spikes.
+        outputs: C, output channels.
+        output_width: pixels in an output row.
+        first, last: output rows of all samples, from 0 to N * output height.
+    """
+    timesteps, samples, pixels = counts.shape
+    output_height = pixels // output_width
+    longest, taps = np.int64(1), np.int64(1)
+    for s in range(len(sources)):
+        taps = max(taps, sources[s, KERNEL_Y] * sources[s, KERNEL_X])
+        longest = max(longest, sources[s, KERNEL_Y] * sources[s, KERNEL_X] * sources[s, CAPACITY])
+    row_store, value_store = np.empty(longest + 16, np.int32), np.empty(longest + 16, np.float32)
+    rows, worths = row_store.ctypes.data, value_store.ctypes.data
+    places, firsts = np.empty((len(sources), taps), np.int64), np.empty((len(sources), taps), np.int32)
+    reached = np.empty(len(sources), np.int64)
+    seen = np.empty((timesteps, block), np.float32)
+    v = np.empty(block, np.float32)
+    potentials, size = v.ctypes.data, np.int64(4) * width
+    with_base = base.size > 0
+    for b in range(len(bias) // block):
+        c = b * block
+        wide = min(block, outputs - c)
+        for row in range(first, last):
+            n, oy = row // output_height, row % output_height
+            for ox in range(output_width):
+                q = oy * output_width + ox
+                own = min(q, constants.shape[1] - 1)
+                borders = constants.ctypes.data + 4 * (own * constants.shape[2] + c)
+                for s in range(len(sources)):
+                    source = sources[s]
+                    y0, x0 = oy * source[STRIDE_Y] - source[PAD_Y], ox * source[STRIDE_X] - source[PAD_X]
+                    reached[s] = _reach(source, y0, x0, places[s], firsts[s])
+                if carried:
+                    for k in range(block):
+                        v[k] = state[n, q, c + k]
+                elif kind != CURRENTS:
+                    for k in range(block):
+                        v[k] = constants[1, own, c + k]
+                for t in range(timesteps):
+                    for k in range(block):
+                        seen[t, k] = bias[c + k]
+                    if with_base:
+                        for k in range(wide):
+                            seen[t, k] += base[min(t, base.shape[0] - 1), n, q, c + k]
+                    sums = seen.ctypes.data + t * block * 4
+                    for s in range(len(sources)):
+                        start = (t * samples + n) * sources[s, HEIGHT] * sources[s, WIDTH]
+                        if sources[s, KIND] == SCATTER:
+                            _scatter(sources[s], start, places[s], firsts[s], reached[s], seen[t])
+                            continue
+                        lengths = carray(pointer(sources[s, COUNTS]), (1,), np.int32)
+                        lists, list_values, list_size = (
+                            sources[s, CHANNELS],
+                            sources[s, VALUES],
+                            sources[s, CAPACITY],
+                        )
+                        count = np.int64(0)
+                        for j in range(reached[s]):
+                            place = start + places[s, j]
+                            active = np.int64(lengths[place])
+                            begin = place * list_size
+                            vector.spread(rows + 4 * count, lists + 2 * begin, firsts[s, j])
+                            if list_values != 0:
+                                vector.copy(worths + 4 * count, list_values + 4 * begin)
+                            if active > 16:
+                                for i in range(16, active, 16):
+                                    vector.spread(rows + 4 * (count + i), lists + 2 * (begin + i), firsts[s, j])
+                                    if list_values != 0:
+                                        vector.copy(worths + 4 * (count + i), list_values + 4 * (begin + i))
+                            count += active
+                        if count > 0:
+                            slab = sources[s, KERNEL_Y] * sources[s, KERNEL_X] * sources[s, INPUTS] * size
+                            weights = sources[s, WEIGHTS] + c // width * slab
+                            for k in range(block // width):
+                                _gather(
+                                    width, weights + k * slab, rows, worths, list_values != 0, count, sums + k * size
+                                )
+                    if kind == INTEGRATE:
+                        found = np.int64(counts[t, n, q])
+                        for k in range(0, block, 16):
+                            bits = vector.integrate(potentials + 4 * k, sums + 4 * k, borders + 4 * k)
+                            while bits:
+                                channels[t, n, q, found] = c + k + vector.lowest(bits)
+                                found += 1
+                                bits &= bits - np.uint64(1)
+                        counts[t, n, q] = found
+                    elif kind == CURRENTS:
+                        for k in range(wide):
+                            currents[t, n, q, c + k] = seen[t, k]
+                if kind > INTEGRATE:
+                    advance(kind, seen, v, constants[:, own, c : c + block], numbers)
+                    for t in range(timesteps):
+                        found, spikes = np.int64(counts[t, n, q]), seen.ctypes.data + t * block * 4
+                        for k in range(0, block, 16):
+                            bits = vector.sent(spikes + 4 * k)
+                            while bits:
+                                j = k + vector.lowest(bits)
+                                channels[t, n, q, found] = c + j
+                                if values.size:
+                                    values[t, n, q, found] = seen[t, j]
+                                found += 1
+                                bits &= bits - np.uint64(1)
+                        counts[t, n, q] = found
+                if carried:
+                    for k in range(block):
+                        state[n, q, c + k] = v[k]
+    # the compiler lets go of an array after its last use, and does not see the uses through its address
+    row_store[0], value_store[0] = 0, 0

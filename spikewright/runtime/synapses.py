@@ -1,0 +1,83 @@
+"""Synapse: the weights of one convolution or linear layer as the compiled loop takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import layer_kernel as loop
+from .events import TAIL, Events
+from .vector import WIDTHS
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes of a two-dimensional convolution."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    def out(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the output for an input of these."""
+        sizes = zip((height, width), self.kernel, self.stride, self.padding, self.dilation)
+        rows, columns = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, s, p, d in sizes)
+        return rows, columns
+
+
+def register_width(outputs: int) -> int:
+    """The most sums that fit the registers and that a layer of so many output channels fills."""
+    return next((width for width in WIDTHS if outputs > width // 2), WIDTHS[-1])
+
+
+def rounded(size: int, to: int) -> int:
+    """The size rounded up to a multiple."""
+    return -(-size // to) * to
+
+
+class Synapse:
+    """Weights packed for the compiled loop.
+
+    Args:
+        weight: [C', C / groups, kernel height, kernel width].
+        geometry: the convolution's sizes.
+        amplitude: what an event of each input channel is worth, [C].
+        width: sums held in registers.
+    """
+
+    def __init__(self, weight: np.ndarray, geometry: Geometry, amplitude: np.ndarray, width: int) -> None:
+        self.geometry, self.inputs, self.outputs = geometry, len(amplitude), len(weight)
+        self.scatters = geometry.groups > 1
+        taps = geometry.kernel[0] * geometry.kernel[1]
+        wide = weight.astype(np.float64).reshape(self.outputs, -1, taps)
+        if self.scatters:
+            per_group, own = self.outputs // geometry.groups, wide.shape[1]
+            grouped = wide.reshape(geometry.groups, per_group, own, taps) * amplitude.reshape(-1, 1, own, 1)
+            packed = grouped.transpose(3, 0, 2, 1)  # [taps, groups, inputs of a group, outputs of a group]
+        else:
+            full = np.zeros((rounded(self.outputs, width), self.inputs, taps))
+            full[: self.outputs] = wide * amplitude.reshape(1, -1, 1)
+            packed = full.reshape(-1, width, self.inputs, taps).transpose(0, 3, 2, 1)  # [blocks, taps, inputs, width]
+        self.packed = np.ascontiguousarray(packed, np.float32)
+
+    def row(self, events: Events) -> list[int]:
+        """What the compiled loop must know to run these weights on these events; both must outlive its call."""
+        if events.channels.shape[-1] % TAIL:
+            raise AssertionError("lists must hold whole groups of entries")
+        g, (_, height, width) = self.geometry, events.image
+        row = [0] * loop.FIELDS
+        row[loop.KIND] = loop.SCATTER if self.scatters else loop.GATHER
+        row[loop.COUNTS], row[loop.CHANNELS] = events.counts.ctypes.data, events.channels.ctypes.data
+        row[loop.VALUES] = 0 if events.values is None else events.values.ctypes.data
+        row[loop.CAPACITY], row[loop.WEIGHTS] = events.channels.shape[-1], self.packed.ctypes.data
+        row[loop.HEIGHT], row[loop.WIDTH] = height, width
+        row[loop.KERNEL_Y], row[loop.KERNEL_X] = g.kernel
+        row[loop.STRIDE_Y], row[loop.STRIDE_X] = g.stride
+        row[loop.PAD_Y], row[loop.PAD_X] = g.padding
+        row[loop.DILATION_Y], row[loop.DILATION_X] = g.dilation
+        row[loop.GROUP_IN], row[loop.GROUP_OUT] = self.inputs // g.groups, self.outputs // g.groups
+        row[loop.INPUTS] = self.inputs
+        return row

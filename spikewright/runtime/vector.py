@@ -1,0 +1,187 @@
+"""Vector instructions for compiled loops: sums of many rows held in registers, spikes found without branches.
+
+numba compiles ordinary loops well, but it can neither keep a block of sums in registers over a loop of unknown length
+nor turn eight comparisons into eight bits. Here these few steps are written as LLVM vectors, which every processor has
+in some form. Addresses are plain whole numbers; whoever calls answers for their bounds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic as _intrinsic
+
+intrinsic: Any = _intrinsic
+"""Any, as a call from a compiled loop leaves the typing context out."""
+LANES = 8
+WIDTHS = (64, 32, 16)
+"""How many sums `gather` can hold in registers."""
+
+_F32, _I8, _I16, _I32, _I64 = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_LANE = ir.VectorType(_F32, LANES)
+
+
+def _number(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+def _pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def _load(builder: Any, pointer: Any, index: Any, align: int) -> Any:
+    value = builder.load(builder.gep(pointer, [index]))
+    value.align = align
+    return value
+
+
+def _store(builder: Any, value: Any, pointer: Any, index: Any, align: int) -> None:
+    builder.store(value, builder.gep(pointer, [index])).align = align
+
+
+def _same(builder: Any, scalar: Any, lanes: int) -> Any:
+    kind = ir.VectorType(scalar.type, lanes)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_I32, 0))
+    places = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
+
+
+def _gather(width: int, weighted: bool) -> Any:
+    """acc[0:width] += sum over i of (value_i times) weights[rows_i, 0:width], all sums in registers."""
+    lanes, chains = width // LANES, {64: 1, 32: 2, 16: 4}[width]
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        weights, rows, values, count, acc = args
+        three = ir.FunctionType(_LANE, [_LANE] * 3)
+        fused = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v{LANES}f32")
+        weights, rows = _pointer(builder, weights, _F32), _pointer(builder, rows, _I32)
+        values, acc = _pointer(builder, values, _F32), _pointer(builder, acc, _LANE)
+        sums = [[cgutils.alloca_once(builder, _LANE) for _ in range(lanes)] for _ in range(chains)]
+        for chain in range(chains):
+            for k in range(lanes):
+                first = _load(builder, acc, _number(k), 4) if chain == 0 else ir.Constant(_LANE, [0.0] * LANES)
+                builder.store(first, sums[chain][k])
+
+        def add(i: Any, chain: int) -> None:
+            row = builder.zext(builder.load(builder.gep(rows, [i])), _I64)
+            begin = builder.gep(weights, [builder.mul(row, _number(width))])
+            begin = builder.bitcast(begin, _LANE.as_pointer())
+            value = _same(builder, builder.load(builder.gep(values, [i])), LANES) if weighted else None
+            for k in range(lanes):
+                weight, so_far = _load(builder, begin, _number(k), 4), builder.load(sums[chain][k])
+                if value is None:
+                    builder.store(builder.fadd(so_far, weight), sums[chain][k])
+                else:
+                    builder.store(builder.call(fused, (value, weight, so_far)), sums[chain][k])
+
+        # several independent chains of additions, because one would wait for each sum before it takes the next
+        rounds = builder.udiv(count, _number(chains))
+        with cgutils.for_range(builder, rounds) as loop:
+            begin = builder.mul(loop.index, _number(chains))
+            for chain in range(chains):
+                add(builder.add(begin, _number(chain)), chain)
+        if chains > 1:
+            done = builder.mul(rounds, _number(chains))
+            with cgutils.for_range_slice(builder, done, count, _number(1), _I64) as (i, _):
+                add(i, 0)
+        for k in range(lanes):
+            total = builder.load(sums[0][k])
+            for chain in range(1, chains):
+                total = builder.fadd(total, builder.load(sums[chain][k]))
+            _store(builder, total, acc, _number(k), 4)
+        return context.get_dummy_value()
+
+    def gather(typingctx, weights, rows, values, count, acc):
+        return types.void(types.uintp, types.uintp, types.uintp, types.intp, types.uintp), codegen
+
+    return intrinsic(gather)
+
+
+gather64, gather32, gather16 = (_gather(width, weighted=False) for width in WIDTHS)
+weighted64, weighted32, weighted16 = (_gather(width, weighted=True) for width in WIDTHS)
+
+
+@intrinsic
+def spread(typingctx, to, channels, first):  # pyright: ignore[reportUnusedParameter]
+    """to[0:16] = first + channels[0:16], whole numbers of 16 bits made to 32."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = ir.VectorType(_I32, 16)
+        found = _load(builder, _pointer(builder, args[1], ir.VectorType(_I16, 16)), _number(0), 2)
+        total = builder.add(builder.zext(found, wide), _same(builder, args[2], 16))
+        _store(builder, total, _pointer(builder, args[0], wide), _number(0), 4)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp, types.int32), codegen
+
+
+@intrinsic
+def copy(typingctx, to, values):  # pyright: ignore[reportUnusedParameter]
+    """to[0:16] = values[0:16], numbers of 32 bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(_F32, 16)
+        found = _load(builder, _pointer(builder, args[1], kind), _number(0), 4)
+        _store(builder, found, _pointer(builder, args[0], kind), _number(0), 4)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp), codegen
+
+
+@intrinsic
+def integrate(typingctx, v, current, v_threshold):  # pyright: ignore[reportUnusedParameter]
+    """v += current, fire at v >= v_threshold, take the threshold off; 16 neurons -> a bit for each that fired."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v, current, v_threshold = (_pointer(builder, address, _LANE) for address in args)
+        bits = _number(0)
+        for k in range(2):
+            charged = builder.fadd(_load(builder, v, _number(k), 4), _load(builder, current, _number(k), 4))
+            border = _load(builder, v_threshold, _number(k), 4)
+            fires = builder.fcmp_ordered(">=", charged, border)
+            taken = builder.select(fires, border, ir.Constant(_LANE, [0.0] * LANES))
+            _store(builder, builder.fsub(charged, taken), v, _number(k), 4)
+            eight = builder.zext(builder.bitcast(fires, _I8), _I64)
+            bits = builder.or_(bits, builder.shl(eight, _number(LANES * k)))
+        return bits
+
+    return types.uint64(types.uintp, types.uintp, types.uintp), codegen
+
+
+@intrinsic
+def sent(typingctx, spikes):  # pyright: ignore[reportUnusedParameter]
+    """A bit for each of 16 numbers that is not zero."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        spikes, bits = _pointer(builder, args[0], _LANE), _number(0)
+        for k in range(2):
+            given = _load(builder, spikes, _number(k), 4)
+            found = builder.fcmp_unordered("!=", given, ir.Constant(_LANE, [0.0] * LANES))
+            eight = builder.zext(builder.bitcast(found, _I8), _I64)
+            bits = builder.or_(bits, builder.shl(eight, _number(LANES * k)))
+        return bits
+
+    return types.uint64(types.uintp), codegen
+
+
+@intrinsic
+def lowest(typingctx, bits):  # pyright: ignore[reportUnusedParameter]
+    """Place of the lowest bit that is set."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def pointer(typingctx, address):  # pyright: ignore[reportUnusedParameter]
+    """An address as a pointer, for numba.carray."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], _I8.as_pointer())
+
+    return types.voidptr(types.uintp), codegen

@@ -1,0 +1,183 @@
+"""The compiled loop against torch: convolutions of every geometry, linear layers, sums, neurons of every kind."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spikewright.core import Spiking, reset
+from spikewright.neurons import IF, LIF, PLIF, SignedIF
+from spikewright.runtime import EventNetwork, compile
+from spikewright.runtime.layer import Layer
+from spikewright.runtime.lists import Concat, Pool
+from spikewright.runtime.torch_call import TorchCall
+
+T, N = 5, 3
+CONVOLUTIONS = {
+    "3x3": (nn.Conv2d(6, 20, 3, padding=1), (6, 7, 5)),
+    "1x1": (nn.Conv2d(6, 20, 1), (6, 7, 5)),
+    "stride": (nn.Conv2d(6, 20, 3, stride=2, padding=1), (6, 7, 5)),
+    "strides": (nn.Conv2d(6, 20, (3, 2), stride=(2, 3), padding=(0, 1)), (6, 7, 8)),
+    "dilation": (nn.Conv2d(6, 20, 3, dilation=2, padding=2), (6, 7, 5)),
+    "padding as wide as the kernel": (nn.Conv2d(6, 20, 2, padding=1), (6, 3, 3)),
+    "no bias": (nn.Conv2d(6, 20, 3, bias=False), (6, 7, 5)),
+    "groups": (nn.Conv2d(6, 20, 3, groups=2, padding=1), (6, 7, 5)),
+    "depthwise": (nn.Conv2d(6, 6, 3, groups=6, padding=1), (6, 7, 5)),
+    "depthwise, wider": (nn.Conv2d(6, 18, 3, groups=6, stride=2), (6, 7, 5)),
+    "many inputs": (nn.Conv2d(70, 10, 3, padding=1), (70, 4, 4)),
+    "many outputs": (nn.Conv2d(6, 150, 3, padding=1), (6, 4, 4)),
+    "one output": (nn.Conv2d(6, 1, 3), (6, 4, 4)),
+    "one dimension": (nn.Conv1d(6, 20, 3, stride=2, padding=1), (6, 9)),
+    "one dimension, groups": (nn.Conv1d(6, 6, 3, groups=6), (6, 9)),
+    "linear": (nn.Linear(30, 40), (30,)),
+    "linear behind flatten": (nn.Sequential(nn.Flatten(), nn.Linear(6 * 4 * 3, 40)), (6, 4, 3)),
+}
+
+
+def spikes(shape: tuple[int, ...], density: float, seed: int = 0) -> Tensor:
+    """Random spikes [T, N, *shape]."""
+    return (torch.rand(T, N, *shape, generator=torch.Generator().manual_seed(seed)) < density).float()
+
+
+def forced(model: nn.Module, example: Tensor, limit: float) -> EventNetwork:
+    """A compiled network that runs everything on events (limit 1) or nothing (limit 0)."""
+    network = compile(Spiking(model).eval(), example)
+    for operation in network.operations:
+        for source in operation.sources if isinstance(operation, Layer) else ():
+            source.density_limit = limit
+    return network
+
+
+def same(model: nn.Module, xs: Tensor, limit: float) -> EventNetwork:
+    """The compiled network, after a check that it gives what the model gives."""
+    network = forced(model, xs, limit)
+    with torch.no_grad():
+        expected, found = Spiking(model).eval()(xs), network(xs)
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    return network
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.0], ids=["events", "dense"])
+@pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_layers_give_what_torch_gives(case: str, density: float, limit: float) -> None:
+    layer, shape = CONVOLUTIONS[case]
+    torch.manual_seed(2)
+    network = same(nn.Sequential(IF(v_threshold=0.5, amplitude=0.7), layer), spikes(shape, density), limit)
+    assert [type(operation) for operation in network.operations] == [Layer, Layer]
+
+
+NEURONS = {
+    "IF": lambda: IF(v_threshold=0.4, start=0.5, amplitude=0.4),
+    "IF, a threshold per channel": lambda: IF(v_threshold=torch.linspace(0.2, 0.9, 20).view(20, 1, 1)),
+    "IF, a start per neuron": lambda: IF(v_threshold=0.4, start=torch.linspace(-1, 1, 20 * 30).view(20, 6, 5)),
+    "IF, an amplitude per channel": lambda: IF(v_threshold=0.3, amplitude=torch.linspace(-1, 1, 20).view(20, 1, 1)),
+    "IF, masked": lambda: IF(v_threshold=0.3, mask=(torch.arange(20) % 2).float().view(20, 1, 1)),
+    "IF, reset to zero": lambda: IF(v_threshold=0.3, reset=reset.to_zero),
+    "IF, no reset": lambda: IF(v_threshold=0.3, reset=reset.none),
+    "LIF": lambda: LIF(v_threshold=0.3, tau=3.0, amplitude=2.0),
+    "LIF, reset to zero": lambda: LIF(v_threshold=0.3, tau=3.0, reset=reset.to_zero),
+    "PLIF": lambda: PLIF(v_threshold=0.1, tau=2.0),
+    "SignedIF": lambda: SignedIF(v_threshold=0.3, amplitude=0.3),
+}
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.0], ids=["events", "dense"])
+@pytest.mark.parametrize("kind", NEURONS)
+def test_neurons_give_what_torch_gives(kind: str, limit: float) -> None:
+    torch.manual_seed(4)
+    model = nn.Sequential(
+        IF(v_threshold=0.5), nn.Conv2d(6, 20, 3, padding=1), NEURONS[kind](), nn.Conv2d(20, 12, 3), IF(v_threshold=0.2)
+    )
+    network = same(model, spikes((6, 6, 5), 0.3), limit)
+    assert not any(isinstance(operation, TorchCall) for operation in network.operations)
+    assert network(spikes((6, 6, 5), 0.3)).count_nonzero() > 50
+
+
+def test_a_neuron_that_changes_its_steps_is_left_to_torch() -> None:
+    class Doubled(IF):
+        def step(self, state, x):
+            return super().step(state, 2 * x)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(IF(v_threshold=0.5), nn.Linear(8, 20), Doubled(v_threshold=0.3), nn.Linear(20, 3))
+    network = same(model, spikes((8,), 0.4), 1.0)
+    assert [type(operation) for operation in network.operations] == [Layer, Layer, TorchCall, Layer]
+
+
+class Residual(nn.Module):
+    """A block with a shortcut, straight or through a convolution."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride, 1)
+        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.middle, self.last = IF(v_threshold=0.4, amplitude=0.4), IF(v_threshold=0.5, amplitude=0.5)
+        same = stride == 1 and inputs == outputs
+        self.shortcut = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.second(self.middle(self.first(x))) + self.shortcut(x))
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.0], ids=["events", "dense"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_residual_blocks_are_one_layer_of_neurons_with_two_sources(stride: int, limit: float) -> None:
+    torch.manual_seed(5)
+    outputs = 20 if stride == 2 else 12
+    model = nn.Sequential(
+        IF(v_threshold=0.6, amplitude=0.6),
+        Residual(12, outputs, stride),
+        nn.Flatten(),
+        nn.Linear(outputs * 36 // stride**2, 4),
+    )
+    network = same(model, spikes((12, 6, 6), 0.3), limit)
+    assert [len(operation.sources) for operation in network.operations if isinstance(operation, Layer)] == [1, 1, 2, 1]
+
+
+POOLS = {
+    "windows": nn.AvgPool2d(2),
+    "overlapping": nn.AvgPool2d(3, stride=1, padding=1),
+    "global": nn.AdaptiveAvgPool2d(1),
+    "adaptive": nn.AdaptiveAvgPool2d((3, 2)),
+}
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.0], ids=["events", "dense"])
+@pytest.mark.parametrize("neuron", [IF, SignedIF])
+@pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
+def test_average_pools_join_lists(pool: nn.Module, neuron: type[IF], limit: float) -> None:
+    torch.manual_seed(6)
+    model = nn.Sequential(nn.Conv2d(3, 20, 1), neuron(v_threshold=0.5, amplitude=0.5), pool, nn.Conv2d(20, 7, 1))
+    network = same(model, spikes((3, 6, 6), 0.5), limit)
+    assert [type(operation) for operation in network.operations] == [Layer, Pool, Layer]
+
+
+@pytest.mark.parametrize("pool", [nn.AvgPool2d(2, ceil_mode=True), nn.AvgPool2d(2, padding=1, count_include_pad=False)])
+def test_average_pools_of_unequal_windows_stay_with_torch(pool: nn.Module) -> None:
+    torch.manual_seed(6)
+    model = nn.Sequential(nn.Conv2d(3, 20, 1), IF(v_threshold=0.5), pool, nn.Conv2d(20, 7, 1))
+    network = same(model, spikes((3, 5, 5), 0.5), 1.0)
+    assert isinstance(network.operations[1], TorchCall)
+
+
+class Branches(nn.Module):
+    """Two branches that are concatenated."""
+
+    def __init__(self, neurons: tuple[nn.Module, nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Conv2d(3, 10, 1), nn.Conv2d(3, 21, 3, padding=1)])
+        self.neurons, self.last = nn.ModuleList(neurons), nn.Conv2d(31, 5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = (neuron(part(x)) for neuron, part in zip(self.neurons, self.parts))
+        return self.last(torch.cat([first, second], dim=1))
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.0], ids=["events", "dense"])
+@pytest.mark.parametrize("kind", [IF, SignedIF])
+def test_concatenations_join_lists(kind: type[IF], limit: float) -> None:
+    torch.manual_seed(7)
+    model = Branches((IF(v_threshold=0.4, amplitude=0.4), kind(v_threshold=0.3, amplitude=2.0)))
+    network = same(model, spikes((3, 6, 6), 0.5), limit)
+    assert any(isinstance(operation, Concat) for operation in network.operations)

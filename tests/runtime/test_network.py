@@ -1,0 +1,212 @@
+"""EventNetwork: converted networks, constant input, streams, bad input, changed models, threads."""
+
+import copy
+import threading
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spikewright.coding import repeat
+from spikewright.convert import COS, DCGS, HMT, OPI, QCFS, SRP, Maximum, Recipe, convert, differential, prepare
+from spikewright.core import Spiking, carry_state
+from spikewright.core.errors import ArgumentError, ConversionError, DataError, ShapeError
+from spikewright.neurons import IF, LIF
+from spikewright.runtime import EventNetwork, compile
+
+
+def cnn(pool: nn.Module) -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(
+        *(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), pool),
+        *(nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.Dropout(0.1)),
+        *(nn.Conv2d(32, 32, 3, padding=1, groups=32), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        *(nn.Linear(32, 20), nn.ReLU(), nn.Linear(20, 5)),
+    ).eval()
+
+
+IMAGES = torch.rand(6, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+RECIPES = {
+    "OPI": OPI(threshold=Maximum()),
+    "QCFS": QCFS(levels=4),
+    "SRP": SRP(levels=4, tau=2),
+    "COS": COS(levels=4, rho=3),
+    "HMT": HMT(),
+    "HMT differential": HMT(coding=differential, signed=True),
+    "DCGS": DCGS(),
+}
+
+
+def spiking(recipe: Recipe, pool: nn.Module) -> Spiking:
+    source = cnn(pool)
+    if recipe.prepare():
+        source = prepare(source, recipe).eval()
+    return convert(source, recipe, [IMAGES] if recipe.statistics() else None).model.eval()
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_every_recipe_runs_and_gives_what_its_model_gives(recipe: Recipe) -> None:
+    model = spiking(recipe, nn.AvgPool2d(2))
+    xs = repeat(IMAGES, model.phases.steps(4))
+    network = compile(model, xs)
+    with torch.no_grad():
+        torch.testing.assert_close(network(xs), model(xs), rtol=1e-4, atol=1e-4)
+    assert network.phases == model.phases
+
+
+def test_a_max_pool_gate_stays_with_torch() -> None:
+    model = spiking(RECIPES["OPI"], nn.MaxPool2d(2))
+    xs = repeat(IMAGES, 6)
+    network = compile(model, xs)
+    with torch.no_grad():
+        torch.testing.assert_close(network(xs), model(xs), rtol=1e-4, atol=1e-4)
+
+
+def small() -> Spiking:
+    torch.manual_seed(0)
+    return Spiking(
+        nn.Sequential(nn.Linear(6, 16), IF(), nn.Linear(16, 16), LIF(v_threshold=0.3), nn.Linear(16, 3))
+    ).eval()
+
+
+def sequence(steps: int = 5, samples: int = 4) -> Tensor:
+    return 2 * torch.rand(steps, samples, 6, generator=torch.Generator().manual_seed(steps))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+@pytest.mark.parametrize("samples", [1, 2, 33])
+def test_batch_and_steps_may_change_from_call_to_call(steps: int, samples: int) -> None:
+    model = small()
+    network = compile(model, sequence())
+    xs = sequence(steps, samples)
+    with torch.no_grad():
+        torch.testing.assert_close(network(xs), model(xs))
+
+
+def test_many_samples_are_run_in_parts() -> None:
+    model = spiking(RECIPES["OPI"], nn.AvgPool2d(2))
+    many = torch.rand(400, 3, 12, 12, generator=torch.Generator().manual_seed(2))
+    xs = repeat(many, 8)
+    network = compile(model, xs[:, :2])
+    assert network._together(8, 400) < 400
+    with torch.no_grad():
+        torch.testing.assert_close(network(xs), model(xs), rtol=1e-4, atol=1e-4)
+
+
+def test_a_stream_goes_on_where_it_ended() -> None:
+    model, xs = small(), sequence(6)
+    network = compile(model, xs)
+    with torch.no_grad():
+        whole = model(xs)
+        with carry_state(network):
+            parts = torch.cat([network(part) for part in xs.split(2)])
+        again = network(xs)
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(again, whole)
+
+
+def test_the_output_is_the_callers_own() -> None:
+    network = compile(small(), sequence())
+    first = network(sequence())
+    kept = first.clone()
+    network(2 * sequence())
+    assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize(
+    ("xs", "error", "message"),
+    [
+        (
+            torch.zeros(2, 4, 7),
+            ShapeError,
+            r"got \[2, 4, 7\] .* expected \[T, N, 6\] in float32 on the CPU\. Compile it again",
+        ),
+        (torch.zeros(2, 4, 6, dtype=torch.float64), ShapeError, "torch.float64"),
+        (torch.zeros(4, 6), ShapeError, "time first"),
+        (torch.zeros(2, 0, 6), ShapeError, "N >= 1"),
+        (torch.full((2, 4, 6), float("nan")), DataError, "NaN or infinite"),
+        (torch.zeros(2, 4, 6, dtype=torch.int64), ShapeError, "floating-point"),
+    ],
+)
+def test_wrong_input_is_refused(xs: Tensor, error: type[Exception], message: str) -> None:
+    network = compile(small(), sequence())
+    with pytest.raises(error, match=message):
+        network(xs)
+
+
+def test_wrong_models_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="expected a Spiking network"):
+        compile(nn.Linear(6, 3), sequence())  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ArgumentError, match=r"Call model\.eval\(\)"):
+        compile(small().train(), sequence())
+    with pytest.raises(ConversionError, match=r"torch.float64 .* model\.float\(\)\.cpu\(\)"):
+        compile(small().double(), sequence().double())
+    with pytest.raises(ShapeError, match="cannot take"):
+        compile(small(), torch.zeros(2, 3, 7))
+
+    class Odd(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(ConversionError, match="cannot be traced"):
+        compile(Spiking(nn.Sequential(Odd(), nn.Linear(6, 3))).eval(), sequence())
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    model = small()
+    with torch.no_grad():
+        model.module.get_parameter("0.weight")[0, 0] = float("nan")
+    with pytest.raises(DataError, match=r"0\.weight.*NaN or infinite"):
+        compile(model, sequence())
+
+
+def test_a_model_that_has_changed_is_noticed() -> None:
+    model = small()
+    network = compile(model, sequence())
+    with torch.no_grad():
+        model.module.get_parameter("0.weight").mul_(2)
+    with pytest.raises(ConversionError, match=r"changed since it was compiled.*Compile the model again"):
+        network(sequence())
+
+
+def test_it_stays_in_eval_on_the_cpu() -> None:
+    network = compile(small(), sequence())
+    assert network.eval() is network
+    with pytest.raises(ArgumentError, match="Train the model"):
+        network.train()
+    with pytest.raises(ConversionError, match="Move or cast the model"):
+        network.half()
+
+
+def test_two_threads_wait_for_each_other() -> None:
+    model = spiking(RECIPES["OPI"], nn.AvgPool2d(2))
+    inputs = [repeat(torch.rand(4, 3, 12, 12, generator=torch.Generator().manual_seed(i)), 8) for i in range(6)]
+    network = compile(model, inputs[0])
+    with torch.no_grad():
+        expected = [model(xs) for xs in inputs]
+    found: dict[int, Tensor] = {}
+    threads = [threading.Thread(target=lambda i=i: found.update({i: network(inputs[i])})) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, xs in enumerate(expected):
+        torch.testing.assert_close(found[i], xs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_copy_works_by_itself() -> None:
+    network = compile(small(), sequence())
+    expected = network(sequence())
+    twin = copy.deepcopy(network)
+    assert isinstance(twin, EventNetwork)
+    assert torch.equal(twin(sequence()), expected)
+
+
+def test_explain_says_where_every_layer_ran() -> None:
+    model = spiking(RECIPES["OPI"], nn.MaxPool2d(2))
+    xs = repeat(IMAGES, 4)
+    table = compile(model, xs).explain(xs)
+    assert set(table.column("path")) <= {"events", "dense", "dense, once", "torch"}
+    assert table.column("path")[0] == "dense, once"
+    assert "torch" in table.column("path")
+    assert "6 samples, 4 time steps" in table.caption
