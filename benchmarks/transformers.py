@@ -85,7 +85,7 @@ def _one(
 
 def main() -> int:
     """Run the benchmark as the command line asks, store its result and bring the pages up to date."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few images at T = 2; nothing is stored")
     parser.add_argument("--network", default="cifar10_vit_gelu", help="name or file of a vision transformer")
     parser.add_argument("--images", type=int, default=1000, help="how many of the embedded test images are judged")
