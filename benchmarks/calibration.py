@@ -21,10 +21,10 @@ from torch import Tensor, fx
 
 from spikewright.convert import ErrorOptimal, Maximum, Percentile, per_channel
 from spikewright.convert.driver import trace_for_inference
-from spikewright.convert.fold import fold_batch_norm
 from spikewright.convert.operations import is_relu
 from spikewright.convert.rules import sites
 from spikewright.convert.statistics import At, Statistic, measure
+from spikewright.core.batch_norm import fold_batch_norm
 from spikewright.data import cifar10
 from spikewright.experiments.network import load_network
 from spikewright.report.environment import environment
