@@ -35,7 +35,7 @@ bench: $(BENCH_READY)  ## speed and memory beside another library, and what cali
 	@.venv-bench/bin/python benchmarks/depth.py
 
 docs: $(READY)  ## write the generated pages of docs/ again
-	@for page in map api results papers methods support training_free readme; do $(BIN)/python tools/$$page.py || exit 1; done
+	@for page in map api results papers methods support training_free dense_prediction readme; do $(BIN)/python tools/$$page.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt
 	$(call install,.venv,-c constraints.txt -e .[dev])

@@ -79,7 +79,7 @@ def write_pretrained(name: str, images: int, calibration: int, folder: Path) -> 
 
 def read_network(folder: Path, made_of: Mapping[str, Any]) -> nn.Module:
     """The trained network, in `eval()`."""
-    if "pretrained" in made_of:
+    if made_of.get("pretrained"):
         return pretrained(made_of["pretrained"])
     model = MODELS[made_of["architecture"]](made_of["classes"], mean=made_of["mean"], std=made_of["std"])
     model.load_state_dict(load_file(folder / "network.safetensors"))

@@ -67,6 +67,12 @@ def check(folder: str, conversion: str, made_of: Mapping[str, Any], images: int,
     }
 
 
+def equal(folder: str, side: str, made_of: Mapping[str, Any], images: int) -> dict[str, Any]:
+    """How far the logits of a side's own copy of the network are from the network's."""
+    network, ((x, _),) = read_network(Path(folder), made_of), read_batches(Path(folder), images, images)
+    return {"images": images, "largest_difference": _side(side).largest_difference(network, x)}
+
+
 def measure(
     folder: str,
     side: str,
@@ -110,7 +116,10 @@ def count(
     torch.set_num_threads(1)
     ((x, _),) = read_batches(Path(folder), images, images)
     with torch.inference_mode():
-        return {"images": images, "spikes_per_image": [n / images for n in library.spikes(model, x, timesteps)]}
+        spikes = {"images": images, "spikes_per_image": [n / images for n in library.spikes(model, x, timesteps)]}
+        if hasattr(library, "largest_output"):
+            spikes["largest_output"] = library.largest_output(model, x, timesteps)
+        return spikes
 
 
 def _side(name: str) -> ModuleType:
@@ -121,7 +130,14 @@ def _stored(folder: str, side: str, conversion: str) -> Path:
     return Path(folder) / f"{side}-{conversion}.safetensors"
 
 
-ACTIONS = {"describe": describe, "convert": convert, "check": check, "measure": measure, "count": count}
+ACTIONS = {
+    "describe": describe,
+    "convert": convert,
+    "check": check,
+    "equal": equal,
+    "measure": measure,
+    "count": count,
+}
 
 if __name__ == "__main__":
     torch.manual_seed(0)

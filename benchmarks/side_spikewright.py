@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from inputs import Batch
 from torch import Tensor, nn
@@ -23,22 +24,27 @@ from spikewright.convert import (
 )
 from spikewright.convert.start import FittedStart, fit_starts
 from spikewright.core import Spiking
-from spikewright.neurons.firing import Harmony
+from spikewright.neurons.firing import Harmony, MultiThreshold
 from spikewright.profile import count_spikes
 from spikewright.train import accuracy_over_time
 from spikewright.train.checkpoint import load, save
 
+EVERYTHING: dict[str, Any] = {"encode": "everything", "threshold": Percentile(), "scale": 4}
+"""For networks whose nonlinearities are not ReLUs: every wire into weights or a product becomes spikes."""
 RECIPES: dict[str, Recipe] = {
     "channel-half": OPI(threshold=Percentile(groups=per_channel)),
     "layer-zero": RobustNorm(),
     "calibrated": COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel)),
     "differential": DCGS(),
     "harmony": HMT(coding=differential, signed=True, firing=Harmony(dead_zone=0.75)),
+    "all-differential": DCGS(firing=MultiThreshold(thresholds=8), **EVERYTHING),
+    "all-harmony": HMT(coding=differential, signed=True, firing=Harmony(thresholds=8, dead_zone=0.75), **EVERYTHING),
     **{f"fitted-{t}": OPI(threshold=ErrorOptimal(timesteps=t, groups=per_channel)) for t in (1, 2, 4, 8, 16, 32)},
 }
 """Conversion -> recipe: a threshold per channel or per layer, and the start at half of it or at zero; for a number of
 steps, thresholds with the least error at it, and starts fitted to it; or each image's offset spikes calibrated over 8
-steps before the first output; or only changes sent, in powers of two, by multi-threshold neurons or harmony ones."""
+steps before the first output; or only changes sent, in powers of two, by multi-threshold neurons or harmony ones; the
+last two with every wire encoded."""
 
 WAYS = ("default",)
 

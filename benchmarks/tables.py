@@ -12,6 +12,7 @@ from typing import Any
 
 import calibration
 import step_cost
+import transformers_page
 
 from spikewright.report.table import Column, Table
 
@@ -284,8 +285,18 @@ def _row(run: dict[str, Any], steps: list[int]) -> Iterator[Any]:
     yield from (run["peak"] - run["after_imports"], run["convert_seconds"])
 
 
+def _transformers(result: Result) -> str:
+    words = transformers_page.words(result, _machine(result))
+    table = transformers_page.comparison(result).to_markdown(heading="###")
+    return "\n\n".join([f"## {result['what']}", *words, table]) + "\n"
+
+
 CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str]]] = {
     "few-steps": (lambda result: [few_steps(result).to_markdown(heading="###")], _few_steps),
+    "transformers": (
+        lambda result: [transformers_page.comparison(result).to_markdown(heading="###")],
+        _transformers,
+    ),
     "evaluation": (lambda result: list(_tables(result)), _evaluation),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),

@@ -24,6 +24,7 @@ from .folder import FolderImages as FolderImages
 from .folder import load_folder as load_folder
 from .images import ImageDataset as ImageDataset
 from .images import ImageSource as ImageSource
+from .noise import NoisyPairs as NoisyPairs
 from .root import data_root as data_root
 from .spec import DatasetSpec as DatasetSpec
 from .spec import RemoteFile as RemoteFile

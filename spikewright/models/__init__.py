@@ -1,9 +1,13 @@
-"""Networks to convert or train, with the activation as a parameter; and networks that others have trained."""
+"""Networks to convert or train, with the activation as a parameter; and networks that others have trained.
+
+`MODELS` are those that give classes; `denoiser` gives images.
+"""
 
 from collections.abc import Callable
 
 from torch import nn
 
+from .denoiser import denoiser as denoiser
 from .mlp import mlp as mlp
 from .normalize import Normalize as Normalize
 from .pretrained import pretrained as pretrained

@@ -11,14 +11,22 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..coding.encode import repeat
-from ..core.arguments import check_module, named
-from ..core.carry import carry_state
-from ..core.errors import ArgumentError, DataError, ShapeError, sentence
+from ..core.arguments import check_module
+from ..core.errors import DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
 from ..core.spiking import Spiking
 from ..report.table import Column, Table
-from .loader import Batch, pair
+from .loader import Batch
+from .over_time import (
+    check_run,
+    check_steps,
+    checked_batches,
+    device_of,
+    evaluating,
+    sum_over_processes,
+    sums_over_time,
+)
 
 
 @torch.inference_mode()
@@ -37,12 +45,12 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
     check_module(model, "accuracy.model", "The order is model, batches")
     counts = torch.zeros(2, dtype=torch.float64)
     with evaluating(model):
-        for x, y in _checked("accuracy", batches):
+        for x, y in _labelled("accuracy", batches):
             with readable_input("accuracy", x):
-                logits = model(x.to(_device(model)))
+                logits = model(x.to(device_of(model)))
             check_labels(y, logits.shape[-1])
             counts += torch.tensor([float((logits.argmax(1).cpu() == y.cpu()).sum()), len(y)], dtype=torch.float64)
-    counts = _sum_over_processes(counts, fabric)
+    counts = sum_over_processes(counts, fabric)
     if not counts[1]:
         raise DataError("accuracy: got no sample; expected at least one batch. Check the data and the split.")
     return float(counts[0] / counts[1])
@@ -91,13 +99,7 @@ class AccuracyOverTime:
             ArgumentError: if a number of steps is outside 1..T.
         """
         steps = range(1, len(self.correct) + 1)
-        if not isinstance(at, Sequence | None):
-            raise ArgumentError(sentence("AccuracyOverTime.table at", repr(at), "numbers of steps, e.g. (1, 2)"))
-        outside = [t for t in at or () if t not in steps]
-        if outside:
-            raise ArgumentError(
-                sentence("AccuracyOverTime.table at", repr(outside[0]), f"1..{len(self.correct)} steps")
-            )
+        check_steps("AccuracyOverTime.table", at, len(self.correct))
         columns = (
             Column("T", "steps"),
             *latency_columns(self.phases),
@@ -187,31 +189,23 @@ def accuracy_over_time(
         DataError: if there is no sample, an image holds NaN, or a label is no class of the model.
         ShapeError: if images and labels differ in number, or the model cannot take the images.
     """
-    if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
-        raise ArgumentError(sentence("accuracy_over_time.timesteps", repr(timesteps), "a whole number of at least 1"))
-    if not isinstance(model, Spiking):
-        todo = "Give the model of a conversion, convert(...).model, or wrap a network of neurons: Spiking(network)"
-        raise ArgumentError(sentence("accuracy_over_time.model", named(model), "a Spiking network", todo))
-    if not callable(encode):
-        raise ArgumentError(sentence("accuracy_over_time.encode", named(encode), "a function, e.g. coding.repeat"))
-    if source is not None:
-        check_module(source, "accuracy_over_time.source")
+    check_run("accuracy_over_time", model, timesteps, encode, source)
     phases, counts = model.phases, torch.zeros(2 * timesteps + 2, dtype=torch.float64)
     with evaluating(model), evaluating(source):
-        for x, y in _checked("accuracy_over_time", batches):
-            x, y = x.to(_device(model)), y.to(_device(model))
+        for x, y in _labelled("accuracy_over_time", batches):
+            x, y = x.to(device_of(model)), y.to(device_of(model))
             with readable_input("accuracy_over_time", x):
                 xs = encode(x, phases.steps(timesteps))
-                classes = _classes_over_time(model, xs, max(1, rows // len(x)), phases)
+                picked, classes = _picked(model, xs, rows)
                 expected = None if source is None else source(x).argmax(-1)
-            check_labels(y, classes.logits)
-            picked = classes.picked[:timesteps]
+            check_labels(y, classes)
+            picked = picked[:timesteps]
             counts[:timesteps] += (picked == y).sum(1).cpu()
             if expected is not None:
                 counts[timesteps : 2 * timesteps] += (picked == expected).sum(1).cpu()
                 counts[-2] += float((expected == y).sum())
             counts[-1] += len(y)
-    counts = _sum_over_processes(counts, fabric)
+    counts = sum_over_processes(counts, fabric)
     numbers = [int(count) for count in counts]
     if not numbers[-1]:
         raise DataError("accuracy_over_time: got no sample; expected at least one batch. Check the data and the split.")
@@ -221,36 +215,21 @@ def accuracy_over_time(
     )
 
 
-@dataclass(frozen=True)
-class _Classes:
-    picked: Tensor  # class of the mean output of steps 1..t after the rehearsal, [T, N]
-    logits: int  # number of classes
+def _picked(model: Spiking, xs: Tensor, rows: int) -> tuple[Tensor, int]:
+    """Class of the mean output of steps 1..t, [T, N], and the number of classes."""
+    picked, classes = [], 0
+    for total in sums_over_time(model, xs, rows):
+        picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
+        classes = total.shape[-1]
+    return torch.stack(picked), classes
 
 
-def _classes_over_time(model: Spiking, xs: Tensor, chunk: int, phases: Phases) -> _Classes:
-    first = max(chunk, phases.window)  # what layers replay must come in one piece
-    step, total, picked = 0, torch.zeros(()), []
-    with carry_state(model):
-        for part in (xs[:first], *(xs[first:].split(chunk) if len(xs) > first else ())):
-            for logits in model(part):  # added one by one, so that no bit depends on the chunks
-                step += 1
-                if step > phases.rehearsal:
-                    total = total.to(logits) + logits
-                    picked.append(total.argmax(-1))  # the sum has the same largest entry as the mean
-    return _Classes(torch.stack(picked), total.shape[-1])
-
-
-def _checked(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
+def _labelled(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
     """The batches that hold something, each of finite images [N, ...] and as many labels [N]."""
-    if not isinstance(batches, Iterable) or isinstance(batches, Tensor):
-        raise ArgumentError(sentence(f"{who}.batches", named(batches), "batches (x, y)", "For one write [(x, y)]"))
-    for number, batch in enumerate(batches):
-        x, y = pair(batch, f"{who}, batch {number}")
+    for x, y in checked_batches(who, batches):
         if y.shape != (len(x),):
             met = f"{len(x)} images and labels of shape {list(y.shape)}"
             raise ShapeError(sentence(who, met, "as many labels as images, [N]"))
-        if not torch.isfinite(x).all():
-            raise DataError(sentence(who, "NaN or infinite values in an image batch", "finite images"))
         if len(x):
             yield x, y
 
@@ -268,28 +247,3 @@ def check_labels(y: Tensor, classes: int) -> None:
                 "Check that the data set and the network fit",
             )
         )
-
-
-class evaluating:  # noqa: N801 - reads as a statement
-    """Within the block a model is in `eval()`; afterwards every part is in the mode it had."""
-
-    def __init__(self, model: nn.Module | None) -> None:
-        self.modes = [(part, part.training) for part in model.modules()] if model is not None else []
-
-    def __enter__(self) -> None:
-        for part, _ in self.modes:
-            part.training = False
-
-    def __exit__(self, *_) -> None:
-        for part, mode in self.modes:
-            part.training = mode
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
-
-
-def _sum_over_processes(counts: Tensor, fabric: Fabric | None) -> Tensor:
-    if fabric is None or fabric.world_size == 1:
-        return counts
-    return fabric.all_reduce(counts, reduce_op="sum")  # pyright: ignore[reportReturnType]

@@ -13,8 +13,9 @@ from torch.nn import functional as F  # noqa: N812
 from ..core.arguments import check_module
 from ..core.errors import ArgumentError, ShapeError, sentence
 from ..core.input_error import readable_input
-from .evaluate import check_labels, evaluating
+from .evaluate import check_labels
 from .loader import Batch
+from .over_time import evaluating
 
 Result = tuple[Tensor, dict[str, Tensor]]
 
@@ -115,6 +116,25 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
         return value, {"loss": value.detach(), "accuracy": hits}
 
     return logit_loss(of, "cross_entropy")
+
+
+def mean_squared_error() -> Loss:
+    """Mean squared error of an ordinary network's values, for heads that give numbers instead of classes.
+
+    Returns:
+        A loss that logs "loss". When called, ShapeError for targets that are not of the shape of the values, or a batch
+        that the model cannot take.
+    """
+
+    def of(values: Tensor, batch: Batch) -> Result:
+        y = batch[1]
+        if values.shape != y.shape:
+            met = f"values of shape {list(values.shape)} and targets of shape {list(y.shape)}"
+            raise ShapeError(sentence("mean_squared_error", met, "targets of the shape of the network's output"))
+        value = F.mse_loss(values, y)
+        return value, {"loss": value.detach()}
+
+    return logit_loss(of, "mean_squared_error")
 
 
 def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float = 1.0) -> Loss:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.core.errors import ArgumentError, DataError, ShapeError
-from spikewright.train import Loss, cross_entropy, distillation
+from spikewright.train import Loss, cross_entropy, distillation, mean_squared_error
 
 G = torch.Generator()
 
@@ -181,3 +181,15 @@ def test_the_teacher_must_have_the_same_classes_and_take_the_images() -> None:
 def test_numbers_of_distillation(arguments: dict, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         distillation(TWO, **arguments)
+
+
+def test_mean_squared_error_by_hand() -> None:
+    targets = torch.tensor([[1.0, 0.0], [0.0, 4.0]], dtype=torch.float64)
+    model = Fixed(torch.zeros(2, 2, dtype=torch.float64))
+    value, numbers = mean_squared_error()(model, (BATCH[0], targets), G)
+    assert value.item() == 17 / 4
+    assert numbers["loss"].item() == 17 / 4
+    with pytest.raises(
+        ShapeError, match=r"mean_squared_error: got values of shape \[2, 2\] and targets of shape \[2\]"
+    ):
+        mean_squared_error()(model, (BATCH[0], torch.zeros(2)), G)
