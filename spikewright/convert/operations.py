@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ..core.inplace import reads_shape
+from ..core.inplace import ignores_values
 from ..core.trace import module_of, path_of
 from .layers.clip import ClippedReLU
 from .layers.qcfs import QCFSActivation
@@ -69,7 +69,7 @@ def depends_on_input(node: fx.Node) -> bool:
         current = todo.pop()
         if current.op == "placeholder":
             return True
-        if current not in seen and not reads_shape(current):
+        if current not in seen and not ignores_values(current):
             seen.add(current)
             todo.extend(current.all_input_nodes)
     return False
