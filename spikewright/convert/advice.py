@@ -11,9 +11,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from .first_axis import keeps_first_axis
 from .linear import NORMS, is_scaling
-from .operations import Site, calls, is_leaky_relu, is_max_pool, is_product, is_relu, is_sigmoid
+from .nonlinear import is_larger_of_two, is_one_input_nonlinear, is_softmax
+from .operations import Site, called, calls, is_leaky_relu, is_matmul, is_max_pool, is_product, is_relu, is_sigmoid
 
 _BY_UNITS = "the recipe DCGS takes it as it is"
+
+_softmax = called("softmax", "log_softmax", "softmin")
 
 ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
     (
@@ -39,6 +42,10 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
         f"it is not a count of spikes; train with ReLU or QCFS instead; {_BY_UNITS}",
     ),
     (
+        lambda site: _softmax(site) and not is_softmax(site),
+        "give dim=..., other than axis 0, which holds time and batch",
+    ),
+    (
         calls(
             modules=(nn.Softmax, nn.LogSoftmax, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d),
             functions=(F.softmax, torch.softmax, F.log_softmax, torch.log_softmax, F.layer_norm, F.group_norm),
@@ -47,19 +54,44 @@ ADVICE: tuple[tuple[Callable[[Site], bool], str], ...] = (
         "it is not a count of spikes, as its scale depends on the input; use batch norm, and take a final softmax off "
         f"(argmax is the same); {_BY_UNITS}",
     ),
+    (
+        calls(
+            functions=(
+                *(torch.gt, torch.ge, torch.lt, torch.le, torch.eq, torch.ne, torch.sign),
+                *(operator.gt, operator.ge, operator.lt, operator.le, operator.eq, operator.ne),
+            ),
+            methods=("gt", "ge", "lt", "le", "eq", "ne", "sign"),
+        ),
+        "it jumps where a value passes a border, so that small errors become large; write it as an activation, e.g. "
+        "F.leaky_relu(x) for torch.where(x > 0, x, 0.01 * x), or as clamp, torch.maximum or torch.minimum",
+    ),
+    (
+        called("topk", "sort", "argsort", "argmax", "argmin", "kthvalue", "median"),
+        "it sorts values; only the largest or smallest along an axis, x.amax(dim), is known; change it, or cut the "
+        "network in front of it",
+    ),
     (calls(modules=NORMS), "it has no running statistics; train with track_running_stats=True"),
     (
         is_product,
         "a product of two activities is not linear; keep one factor constant, or use OPI or RobustNorm, or "
         "extra=(product_to_expectation,), which computes it as analog work",
     ),
-    (is_scaling, "a product or quotient of two activities is not linear; keep one factor constant"),
+    (
+        is_scaling,
+        "a product or quotient of two activities is not linear; keep one factor constant; the recipe DCGS takes it as "
+        "it is unless it rounds",
+    ),
     (
         calls(
             functions=(torch.matmul, torch.bmm, operator.matmul, F.scaled_dot_product_attention),
             methods=("matmul", "bmm"),
         ),
         f"a matrix product of two activities is not linear, and its output is not a count of spikes; {_BY_UNITS}",
+    ),
+    (is_matmul, f"a product of two activities is not linear, and its output is not a count of spikes; {_BY_UNITS}"),
+    (
+        lambda site: is_one_input_nonlinear(site) or is_larger_of_two(site),
+        f"it is not linear, and its output is not a count of spikes; {_BY_UNITS}",
     ),
     (
         calls(functions=(F.linear, F.conv1d, F.conv2d, F.conv3d)),

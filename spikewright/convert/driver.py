@@ -23,6 +23,7 @@ from .expand import expanded
 from .layers import TRAINED
 from .recipe import AnyThreshold, Conversion, Recipe
 from .rules import Replaced, Rule, audit, rewrite, sites, unhandled
+from .sizes import settle_sizes
 from .start import set_start
 from .statistics import images, measure
 
@@ -72,7 +73,9 @@ def trace_for_inference(
     model: nn.Module, leaves: Sequence[type[nn.Module]] = (), example: Callable[[], Tensor | None] = lambda: None
 ) -> fx.GraphModule:
     """The graph of a network as it is in `eval()`; the network itself stays as it is."""
-    return traced(expanded(model).eval(), leaves, example)
+    graph = traced(expanded(model).eval(), leaves, example)
+    settle_sizes(graph, example)
+    return graph
 
 
 def prepare(

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from ..core.trace import free_path, module_of
 from .linear import NORMS, is_linear, is_sum, is_weighted
-from .operations import Site, called, calls, is_clipped_relu, is_max_pool, is_qcfs, is_relu
+from .operations import Site, called, calls, is_clipped_relu, is_max_pool, is_qcfs, is_relu, sites
 
 
 class Wire(nn.Identity):
@@ -38,10 +38,8 @@ def mark_ends(graph: fx.GraphModule) -> None:
 
 def mark_wires(graph: fx.GraphModule, wanted: Callable[[Site], bool]) -> None:
     """A `Wire` in front of every activity that enters a wanted site and is not spikes already, in place."""
-    for node in list(graph.graph.nodes):
-        if not node.op.startswith("call_"):
-            continue
-        site = Site(graph, node)
+    for site in sites(graph):
+        node = site.node
         if not site.depends_on_input or not wanted(site):
             continue
         for activity in dict.fromkeys(site.activities()):

@@ -23,6 +23,7 @@ _elementary = called(
     *("pow", "square", "sqrt", "rsqrt", "reciprocal", "abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p"),
     *("sin", "cos", "tan", "atan", "arctan", "sinh", "cosh", "erf", "maximum", "minimum"),
 )
+_larger = called("maximum", "minimum")
 _divides = called("div", "divide", "true_divide", "truediv")
 _normalises = called(
     *("layer_norm", "rms_norm", "group_norm", "local_response_norm"),
@@ -82,6 +83,11 @@ def _axis(site: Site, place: int, default: Any = None) -> Any:
     if site.module is not None:
         return site.module.dim
     return argument(site.node, place, "dim", "axis", default=default)
+
+
+def is_larger_of_two(site: Site) -> bool:
+    """The larger or smaller of two activities, element by element."""
+    return _larger(site) and len(site.activities()) == 2
 
 
 _ONE_INPUT = (is_smooth_activation, is_softmax, is_norm_of_input, is_elementary, is_reduction)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ..core.inplace import reads_shape
+from ..core.inplace import ignores_values
 from ..core.trace import module_of, path_of
 from .layers.clip import ClippedReLU
 from .layers.qcfs import QCFSActivation
@@ -23,10 +25,12 @@ class Site:
     Args:
         graph: the traced network.
         node: the node.
+        names: gives the names of all sites, where they are found once for many of them.
     """
 
     graph: fx.GraphModule
     node: fx.Node
+    names: Callable[[], Mapping[fx.Node, str]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def module(self) -> nn.Module | None:
@@ -36,7 +40,7 @@ class Site:
     @property
     def name(self) -> str:
         """A name of its own for every call site; the module's path where a module is called once."""
-        return _names(self.graph)[self.node]
+        return (_names(self.graph) if self.names is None else self.names())[self.node]
 
     @property
     def kind(self) -> str:
@@ -62,29 +66,42 @@ class Site:
         return [node for node in found if depends_on_input(node)]
 
 
+def sites(graph: fx.GraphModule) -> list[Site]:
+    """Every node of a graph that does something, in order of execution, under the names that they have now."""
+    names = cache(lambda: _names(graph))
+    return [Site(graph, node, names) for node in graph.graph.nodes if node.op.startswith("call_")]
+
+
+_depends: WeakKeyDictionary[fx.Node, bool] = WeakKeyDictionary()
+
+
 def depends_on_input(node: fx.Node) -> bool:
-    """Whether a node's value changes with the image."""
-    seen, todo = set(), [node]
+    """Whether a node's value changes with the image; kept for each node, as no rewriting changes it."""
+    todo = [node]
     while todo:
-        current = todo.pop()
-        if current.op == "placeholder":
-            return True
-        if current not in seen and not reads_shape(current):
-            seen.add(current)
-            todo.extend(current.all_input_nodes)
-    return False
+        current = todo[-1]
+        inputs = [] if ignores_values(current) else current.all_input_nodes
+        unknown = [part for part in inputs if part not in _depends]
+        if unknown:
+            todo.extend(unknown)
+        else:
+            _depends[todo.pop()] = current.op == "placeholder" or any(_depends[part] for part in inputs)
+    return _depends[node]
 
 
 def _names(graph: fx.GraphModule) -> dict[fx.Node, str]:
     calls_in_order = [node for node in graph.graph.nodes if node.op.startswith("call_")]
     taken = {path_of(node) for node in calls_in_order}
     names: dict[fx.Node, str] = {}
+    given: set[str] = set()
     for node in calls_in_order:
-        name, number = path_of(node), 1
-        while name in names.values() or (number > 1 and name in taken):
+        path = name = path_of(node)
+        number = 1
+        while name in given or (number > 1 and name in taken):
             number += 1
-            name = f"{path_of(node)}_{number}"
+            name = f"{path}_{number}"
         names[node] = name
+        given.add(name)
     return names
 
 

@@ -29,6 +29,8 @@ def plain_nodes(graph: fx.GraphModule) -> None:
     * a quotient of two activities becomes a product with a reciprocal;
     * an axis that is moved in front of the batch and taken apart there (`qkv.permute(2, 0, ...).unbind(0)`) is
       taken apart where it was;
+    * the values of `max` and `min` along an axis become `amax` and `amin`, `var_mean` and `std_mean` two functions,
+      and `max` and `min` of two activities `maximum` and `minimum`;
     * minus infinity in a mask becomes a number so low that its exponential is 0;
     * a function that `fx.wrap` keeps whole, and that a tracer can walk through, becomes its operations.
 
@@ -172,6 +174,50 @@ def _quotient(site: Site) -> None:
     write.replace(write.call(operator.mul, dividend, write.call(torch.reciprocal, divisor)))
 
 
+_extremes = called("max", "min")
+_with_mean = called("var_mean", "std_mean")
+
+
+def _is_larger(site: Site) -> bool:
+    return _extremes(site) and len(site.activities()) == 2
+
+
+def _larger(site: Site) -> None:
+    two = torch.maximum if site.kind == "max" else torch.minimum
+    write = _Writer(site)
+    write.replace(write.call(two, argument(site.node, 0, "input", "self"), argument(site.node, 1, "other")))
+
+
+def _is_values_along(site: Site) -> bool:
+    """The largest along an axis, of which the places are not used."""
+    axis = argument(site.node, 1, "dim", "axis")
+    taken = [argument(user, 1) for user in site.node.users]
+    picks = all(user.target in (operator.getitem, getattr) for user in site.node.users)
+    return _extremes(site) and isinstance(axis, int) and picks and set(taken) <= {0, "values"}
+
+
+def _values_along(site: Site) -> None:
+    along = torch.amax if site.kind == "max" else torch.amin
+    axis, keep = argument(site.node, 1, "dim", "axis"), argument(site.node, 2, "keepdim", default=False)
+    value = _Writer(site).call(along, argument(site.node, 0, "input", "self"), axis, keep)
+    for user in list(site.node.users):
+        user.replace_all_uses_with(value)
+
+
+def _is_with_mean(site: Site) -> bool:
+    picks = (user.target is operator.getitem and user.args[1] in (0, 1) for user in site.node.users)
+    return _with_mean(site) and argument(site.node, 1, "dim", "axis") is not None and all(picks)
+
+
+def _with_mean_apart(site: Site) -> None:
+    write, node = _Writer(site), site.node
+    spread = torch.var if site.kind == "var_mean" else torch.std
+    axes, keep = argument(node, 1, "dim", "axis"), argument(node, 3, "keepdim", default=False)
+    both = (write.call(spread, *node.args, **node.kwargs), write.call(torch.mean, node.args[0], axes, keep))
+    for user in list(node.users):
+        user.replace_all_uses_with(both[bool(user.args[1])])
+
+
 _permutes = called("permute")
 _unbinds = called("unbind")
 
@@ -258,6 +304,9 @@ _STEPS: tuple[tuple[Callable[[Site], bool], Callable[[Site], None]], ...] = (
     (called("baddbmm"), _added_product),
     (called("addcmul"), _added_elements),
     (_is_quotient, _quotient),
+    (_is_larger, _larger),
+    (_is_values_along, _values_along),
+    (_is_with_mean, _with_mean_apart),
     (_is_moved_in_front, _taken_apart_in_place),
     (_is_infinite, _filled_with_lowest),
     (_is_infinite_constant, _raised_constant),

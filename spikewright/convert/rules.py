@@ -12,7 +12,7 @@ from ..core.temporal import Temporal
 from ..core.trace import free_path, module_of, path_of, replace_call
 from .advice import advice
 from .linear import is_linear
-from .operations import Site
+from .operations import Site, sites
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,6 @@ class Replaced:
     kind: str
     rule: str
     path: str
-
-
-def sites(graph: fx.GraphModule) -> list[Site]:
-    """Every node of a graph that does something, in order of execution."""
-    return [Site(graph, node) for node in graph.graph.nodes if node.op.startswith("call_")]
 
 
 def rule_for(site: Site, rules: Sequence[Rule]) -> Rule | None:

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.fx.proxy import Attribute
 
 from .errors import ConversionError
-from .inplace import Recorder, reads_shape
+from .inplace import Recorder, ignores_values
 from .temporal import Temporal
 
 ROWS = (2, 3)
@@ -68,6 +68,7 @@ class Example:
             raise ConversionError(
                 f"asks for the {what} of {node.name}, which depends on the batch size: {answers[0]} for a batch of "
                 f"{ROWS[0]} and {answers[1]} for one of {ROWS[1]}; leave such sizes to view and reshape"
+                f"{', and write x.shape[0] instead of len(x)' if read is len else ''}"
             )
         return answers[0]
 
@@ -86,7 +87,7 @@ class Example:
             self.from_images.add(node)
             return
         self.values[node] = tuple(self._value(node, i) for i in range(len(ROWS)))
-        if not reads_shape(node) and any(used in self.from_images for used in node.all_input_nodes):
+        if not ignores_values(node) and any(used in self.from_images for used in node.all_input_nodes):
             self.from_images.add(node)
 
     def _value(self, node: fx.Node, i: int) -> Any:

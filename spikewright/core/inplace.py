@@ -105,6 +105,17 @@ def reads_shape(node: fx.Node) -> bool:
     return node.op == "call_method" and node.target in ("size", "dim", "ndimension", "numel", "nelement")
 
 
+def ignores_values(node: fx.Node) -> bool:
+    """Whether a node's value does not depend on the values of its arguments: sizes, and constants of such a size."""
+    if reads_shape(node):
+        return True
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return node.op in ("call_function", "call_method") and name in _CONSTANTS
+
+
+_CONSTANTS = ("new_zeros", "new_ones", "new_full", "zeros_like", "ones_like", "full_like")
+
+
 def _is_number(node: fx.Node) -> bool:
     """Whether a node is a size or computed from sizes alone: a Python number, which nothing can change in place."""
     if reads_shape(node):

@@ -6,9 +6,14 @@ import torch
 from torch import Tensor
 
 
+def on_host(xs: Tensor) -> bool:
+    """Whether values can be looked at without waiting for a device that works behind the program."""
+    return xs.device.type == "cpu"
+
+
 def takes_compiled_loops(xs: Tensor, *others: Tensor) -> bool:
     """Whether a compiled loop may run: float32 or float64 on the CPU, no gradient asked for, nothing being traced."""
-    if torch.compiler.is_compiling() or xs.device.type != "cpu" or xs.dtype not in (torch.float32, torch.float64):
+    if torch.compiler.is_compiling() or not on_host(xs) or xs.dtype not in (torch.float32, torch.float64):
         return False
     # inside torch.func.vmap and its kin
     if torch._C._functorch.is_functorch_wrapped_tensor(xs):  # pyright: ignore[reportAttributeAccessIssue]

@@ -38,7 +38,7 @@ class Probed(Temporal):
         """While the network is probed, note what arrived and return what a silent layer gives; otherwise None."""
         if self.heard is None:
             return None
-        self.heard.append(tuple(x[0] for x in xs))
+        self.heard.append(tuple(_once(x[0]) for x in xs))
         return torch.zeros_like(self.shaped(*xs))
 
     def shaped(self, *xs: Tensor) -> Tensor:
@@ -46,10 +46,28 @@ class Probed(Temporal):
         return xs[0]
 
     def constant_parts(self, *xs: Tensor) -> tuple[Tensor | float, ...]:
-        """The constant part [1, *F] of each input; 0 where no shell has told it, as when a layer runs alone."""
+        """The constant part [1, *F] of each input; 0 where no shell has told it, as when a layer runs alone.
+
+        Where an image has several rows, as when tokens are reshaped into the batch, they are [N * rows, *F] if they
+        differ.
+        """
         if not self.constants:
             return (0.0,) * len(xs)
-        return self.constants.pop(0)
+        return tuple(_for_all(constant, x.shape[1]) for constant, x in zip(self.constants.pop(0), xs))
+
+
+def _once(constant: Tensor) -> Tensor:
+    """One row where all rows of an image are alike and can be looked at."""
+    if len(constant) == 1 or constant.is_meta:
+        return constant
+    return constant[:1] if bool((constant == constant[:1]).all()) else constant
+
+
+def _for_all(constant: Tensor, rows: int) -> Tensor:
+    """The rows of one image for a batch, whose images follow each other."""
+    if len(constant) == 1 or rows % len(constant):
+        return constant
+    return constant.repeat(rows // len(constant), *[1] * (constant.dim() - 1))
 
 
 class ProbeMemory:

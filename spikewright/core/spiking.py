@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from .arguments import check_module
 from .errors import ShapeError
 from .input_error import readable_input
+from .layout import on_host
 from .phases import Phases
 from .probe import ProbeMemory, probed
+from .stateful import Stateful
 from .temporal import Temporal, check_finite, check_sequence, fold, told, unfold
 
 _TIME_FIRST = (
@@ -58,6 +60,10 @@ class Spiking(nn.Module):
         with probed(self.module, xs, self._memory), told(self.module, xs.shape[0]):
             return self.module(fold(xs))
 
+    def _goes_on(self) -> bool:
+        carries = (part.carry for part in self.module.modules() if isinstance(part, Stateful))
+        return any(carry is not None and carry.state is not None for carry in carries)
+
     def _check_rehearsal(self, timesteps: int) -> None:
         rehearsal = self.phases.rehearsal
         carried = any(getattr(part, "carry", None) is not None for part in self.module.modules())
@@ -73,12 +79,13 @@ class Spiking(nn.Module):
 
         Raises:
             ShapeError: if xs is no floating-point [T, N, ...] or the module returns no tensor of T*N rows.
-            DataError: if xs holds NaN or infinite values.
+            DataError: if xs holds NaN or infinite values; on a GPU a carried sequence is looked at in its first call.
 
         A network with `phases` is given `phases.steps(T)` steps; its first `phases.rehearsal` outputs do not count.
         """
         check_sequence(xs, "Spiking")
-        check_finite(xs, "Spiking")
+        if on_host(xs) or not self._goes_on():  # a device is waited for once, at the beginning of a sequence
+            check_finite(xs, "Spiking")
         timesteps = xs.shape[0]
         if torch.compiler.is_compiling():
             out = self._run(xs)

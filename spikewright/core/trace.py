@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,10 @@ from .arguments import check_module
 from .errors import ConversionError, ShapeError, sentence
 from .example import Answering, Example
 from .inplace import Recorder, without_inplace
+from .sized_constants import sized_constants
 from .temporal import Temporal
+
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class _Tracer(fx.Tracer):
@@ -32,12 +36,12 @@ class _Tracer(fx.Tracer):
         return isinstance(m, (Temporal, *self.leaves)) or super().is_leaf_module(m, module_qualified_name)
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
-        function, args = super().create_args_for_root(root_fn, is_module, concrete_args)
-        for i, arg in enumerate(args):
-            if isinstance(arg, fx.Proxy) and arg.node.args:  # an argument with a default value, which it keeps
-                args[i] = arg.node.args[0]
-                self.graph.erase_node(arg.node)
-        return function, args
+        """The images, and a symbol for every further argument without a default value; the others keep theirs."""
+        _, *parameters = inspect.signature(root_fn).parameters.values()
+        needed = [one for one in parameters if one.kind in _BY_PLACE and one.default is inspect.Parameter.empty]
+        if not needed:  # forward(self, *args), or images with a default value
+            needed = parameters[:1]
+        return root_fn, [self.root, *(self.create_proxy("placeholder", one.name, (), {}) for one in needed)]
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if self.example is not None and self.example.running:
@@ -81,7 +85,8 @@ def trace(
     source = copied(module)
     tracer = _Tracer(tuple(leaves), None if example is None else _example(source, example))
     try:
-        graph = tracer.trace(source)
+        with sized_constants():
+            graph = tracer.trace(source)
     except Exception as error:
         raise _untraceable(module, tracer, error) from error
     _check_signature(type(module).__name__, graph)
@@ -146,7 +151,7 @@ def copied(module: nn.Module) -> nn.Module:
 
 def _check_signature(name: str, graph: fx.Graph) -> None:
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    if len(inputs) != 1 or str(inputs[0].target).startswith("*"):
+    if len(inputs) != 1:
         raise ConversionError(
             f"{name}: takes {len(inputs)} tensors ({', '.join(str(n.target) for n in inputs)}); expected one, "
             "the images. Wrap the network in a module that supplies the others."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spikewright.convert.linear import is_linear
-from spikewright.convert.nonlinear import is_one_input_nonlinear
+from spikewright.convert.nonlinear import is_larger_of_two, is_one_input_nonlinear
 from spikewright.convert.operations import Site, is_matmul, is_max_pool, is_product, is_relu
 
 KINDS: tuple[tuple[str, Callable[[Site], bool]], ...] = (
@@ -13,6 +13,7 @@ KINDS: tuple[tuple[str, Callable[[Site], bool]], ...] = (
     ("ReLU", is_relu),
     ("max pool", is_max_pool),
     ("one input", is_one_input_nonlinear),
+    ("larger of two", is_larger_of_two),
     ("product", is_product),
     ("matrix product", is_matmul),
 )

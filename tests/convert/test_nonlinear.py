@@ -116,7 +116,6 @@ UNKNOWN = {
         x, net.bias[:4], net.weight[:4], None, None, False
     ),
     "power of two activities": lambda net, x: x**x,
-    "greater of two activities": lambda net, x: torch.maximum(x, -x),
     "clamp by an activity": lambda net, x: x.clamp(max=x.mean(1, keepdim=True)),
     "weights of an activity": lambda net, x: F.layer_norm(x, (6,), x.mean((0, 1, 2))),
     "rounded": lambda net, x: x.round(),
@@ -180,3 +179,8 @@ def test_matrix_products_of_two_activities(run) -> None:
 )
 def test_products_that_mix_images_or_have_three_factors_are_unknown(run) -> None:
     assert None in [kind_of(site) for site in sites(trace(net_of(run)))]
+
+
+@pytest.mark.parametrize("run", [lambda net, x: torch.maximum(x, net.weight * x), lambda net, x: x.minimum(-x)])
+def test_larger_or_smaller_of_two_activities(run) -> None:
+    assert [kind_of(site) for site in sites(trace(net_of(run)))][-1] == "larger of two"

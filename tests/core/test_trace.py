@@ -264,14 +264,23 @@ def test_one_tensor_in() -> None:
         def forward(self, x: Tensor, y: Tensor) -> Tensor:
             return x + y
 
-    class Any(nn.Module):
-        def forward(self, *xs: Tensor) -> Tensor:
-            return xs[0]
-
     with pytest.raises(ConversionError, match=r"Two: takes 2 tensors \(x, y\); expected one, the images"):
         trace(Two())
-    with pytest.raises(ConversionError, match=r"Any: (takes 1 tensors \(\*xs\)|cannot be traced)"):
-        trace(Any())
+
+
+def test_the_images_may_be_one_of_any_number_of_arguments() -> None:
+    class Any(nn.Module):
+        def forward(self, *xs: Tensor, **options: bool) -> Tensor:
+            return sum(xs) if options.get("plain", True) else -xs[0]
+
+    assert torch.equal(trace(Any())(X), X)
+
+
+def test_constants_of_a_symbolic_size_are_part_of_the_graph() -> None:
+    graph = trace(Net(lambda net, x: torch.cat([x + torch.ones(x.shape[0], 1), torch.full((x.size(0), 2), 3.0)], 1)))
+    for rows in (1, 4):
+        assert torch.equal(graph(X[:rows]), torch.cat([X[:rows] + 1, torch.full((rows, 2), 3.0)], 1))
+    assert torch.ones(2).sum() == 2
 
 
 def test_further_arguments_with_defaults_are_fine() -> None:

@@ -41,6 +41,7 @@ def advance(  # pragma: no cover - compiled
         first, last: the samples to run.
     """
     timesteps, _, features = xs.shape
+    largest, begun = ceiling[0], start[0]
     v = np.empty(BLOCK, xs.dtype)
     emitted = np.empty(BLOCK, xs.dtype)
     fired = np.empty(BLOCK, xs.dtype)
@@ -53,8 +54,10 @@ def advance(  # pragma: no cover - compiled
             for t in range(timesteps):
                 x, step = xs[t, sample, begin : begin + n], steps[t]
                 for i in range(n):
-                    got[i] = got[i] + (x[i] - constants[i]) / step
-                    v[i] = start[0] + step * (min(got[i], ceiling[0]) - said[i]) / theta[i]
+                    now = got[i] + (x[i] - constants[i]) / step
+                    got[i] = now
+                    wanted = largest if now > largest else now
+                    v[i] = begun + step * (wanted - said[i]) / theta[i]
                 if sign == 1:
                     for i in range(n):
                         emitted[i] = step * said[i] / theta[i]
