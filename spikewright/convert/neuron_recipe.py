@@ -14,7 +14,7 @@ from ..core.neuron import Neuron
 from .beyond_relu import beyond_relu, leaky_relu_statistics
 from .layers import TRAINED
 from .layers.qcfs import GradientOrder, QCFSActivation, floor_then_clamp
-from .max_pools import max_pool_to_average
+from .max_pools import max_pool_to_average, max_pool_to_gate
 from .operations import Site, is_clipped_relu, is_qcfs, is_relu
 from .recipe import Recipe
 from .rules import Rule
@@ -75,21 +75,33 @@ class TrainedRecipe(NeuronRecipe):
         order: where the straight-through gradient passes.
         threshold: None, as the thresholds are trained; a statistic also takes a plain ReLU network.
         start: membrane potential before the first step, in units of the threshold.
+        keep_max_pools: train with the max pools of the source, which convert to gates; else every one becomes an
+            average pool before training, as published. A network trained by others forgets less with them.
     """
 
     levels: int = 4
     v_threshold: float = 8.0
     order: GradientOrder = floor_then_clamp
+    keep_max_pools: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         QCFSActivation(levels=self.levels, v_threshold=self.v_threshold)  # its constructor checks both
+        who = f"{type(self).__name__}.keep_max_pools"
+        if not isinstance(self.keep_max_pools, bool):
+            raise ArgumentError(sentence(who, repr(self.keep_max_pools), "True or False"))
+        if self.keep_max_pools and self.neuron(_ONE).rehearsal:
+            raise ArgumentError(sentence(who, "True", "False", "A gate would go on from the rehearsal into the run"))
 
     def prepare(self) -> list[Rule]:
         def activation(site: Site) -> QCFSActivation:
             return QCFSActivation(levels=self.levels, v_threshold=self.v_threshold, order=self.order)
 
-        return [Rule("ReLU -> QCFS", is_relu, activation), max_pool_to_average]
+        return [Rule("ReLU -> QCFS", is_relu, activation), *([] if self.keep_max_pools else [max_pool_to_average])]
+
+    def rules(self, thresholds: Mapping[str, Tensor]) -> list[Rule]:
+        rules = super().rules(thresholds)
+        return [*rules, max_pool_to_gate] if self.keep_max_pools and max_pool_to_gate not in rules else rules
 
 
 _ONE = Tensor([1.0])
