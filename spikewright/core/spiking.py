@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +22,16 @@ _TIME_FIRST = (
 )
 
 
-class Spiking(nn.Module):
+class Timed(nn.Module, ABC):
+    """A network on sequences, [T, N, ...] in and out, that says which of its steps count: what judges take."""
+
+    @property
+    @abstractmethod
+    def phases(self) -> Phases:
+        """The steps that the network needs besides those that count; none for most."""
+
+
+class Spiking(Timed):
     """Runs a module of ordinary layers and neurons on sequences: [T, N, ...] in, [T, N, ...] out.
 
     Ordinary layers see [T*N, ...] and know nothing of time; the temporal layers inside are told T for the length of

@@ -19,7 +19,7 @@ from ..core.errors import ArgumentError, ConversionError, DataError, ShapeError,
 from ..core.input_error import readable_input
 from ..core.phases import Phases
 from ..core.probe import ProbeMemory, probed
-from ..core.spiking import Spiking
+from ..core.spiking import Spiking, Timed
 from ..core.temporal import check_finite, check_sequence, fold, told
 from ..core.trace import module_of, trace
 from ..report.table import Table
@@ -33,7 +33,7 @@ from .wire import Wire
 _TIME_FIRST = "Give it sequences [T, N, ...] of the channels and size that it was compiled for"
 
 
-class EventNetwork(nn.Module):
+class EventNetwork(Timed):
     """A spiking network compiled for the CPU; called like the `Spiking` model that it was made of, with equal results.
 
     Made by `compile`. One network runs one call at a time; further threads wait.

@@ -15,7 +15,7 @@ from ..core.arguments import check_module
 from ..core.errors import DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
-from ..core.spiking import Spiking
+from ..core.spiking import Timed
 from ..report.table import Column, Table
 from .loader import Batch
 from .over_time import (
@@ -160,7 +160,7 @@ def wilson(hits: int, samples: int, z: float = 1.96) -> tuple[float, float]:
 
 @torch.inference_mode()
 def accuracy_over_time(
-    model: Spiking,
+    model: Timed,
     batches: Iterable[Batch],
     timesteps: int,
     *,
@@ -176,7 +176,7 @@ def accuracy_over_time(
     memory does not grow with T.
 
     Args:
-        model: the spiking network, [T, N, ...] -> [T, N, K].
+        model: the spiking network, [T, N, ...] -> [T, N, K]; compiled or not.
         batches: pairs of images [N, ...] and labels [N].
         timesteps: T, at least 1.
         source: the network it came from, for its accuracy and the agreement with it.
@@ -215,7 +215,7 @@ def accuracy_over_time(
     )
 
 
-def _picked(model: Spiking, xs: Tensor, rows: int) -> tuple[Tensor, int]:
+def _picked(model: Timed, xs: Tensor, rows: int) -> tuple[Tensor, int]:
     """Class of the mean output of steps 1..t, [T, N], and the number of classes."""
     picked, classes = [], 0
     for total in sums_over_time(model, xs, rows):

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ..core.arguments import check_module, named
 from ..core.carry import carry_state
 from ..core.errors import ArgumentError, DataError, sentence
-from ..core.spiking import Spiking
+from ..core.spiking import Timed
 from .loader import Batch, pair
 
 
-def sums_over_time(model: Spiking, xs: Tensor, rows: int) -> Generator[Tensor, None, None]:
+def sums_over_time(model: Timed, xs: Tensor, rows: int) -> Generator[Tensor, None, None]:
     """Sum of the outputs so far, after each step that counts; divided by their number it is the network's answer.
 
     Long sequences run in chunks whose states are carried, so memory does not grow with T.
@@ -38,12 +38,12 @@ def sums_over_time(model: Spiking, xs: Tensor, rows: int) -> Generator[Tensor, N
 
 
 def check_run(
-    who: str, model: Spiking, timesteps: int, encode: Callable[[Tensor, int], Tensor], source: nn.Module | None
+    who: str, model: Timed, timesteps: int, encode: Callable[[Tensor, int], Tensor], source: nn.Module | None
 ) -> None:
     """Raise ArgumentError unless a spiking network can be run for T steps beside its source."""
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise ArgumentError(sentence(f"{who}.timesteps", repr(timesteps), "a whole number of at least 1"))
-    if not isinstance(model, Spiking):
+    if not isinstance(model, Timed):
         todo = "Give the model of a conversion, convert(...).model, or wrap a network of neurons: Spiking(network)"
         raise ArgumentError(sentence(f"{who}.model", named(model), "a Spiking network", todo))
     if not callable(encode):

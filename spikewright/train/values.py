@@ -19,7 +19,7 @@ from ..core.arguments import check_module, named
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
-from ..core.spiking import Spiking
+from ..core.spiking import Timed
 from ..report.table import Column, Table
 from .evaluate import latencies, latency_columns
 from .loader import Batch
@@ -119,7 +119,7 @@ class MetricOverTime:
 
 @torch.inference_mode()
 def metric_over_time(
-    model: Spiking,
+    model: Timed,
     batches: Iterable[Batch],
     timesteps: int,
     metric: Metric,

@@ -13,6 +13,7 @@ from spikewright.core import Spiking, carry_state
 from spikewright.core.errors import ArgumentError, ConversionError, DataError, ShapeError
 from spikewright.neurons import IF, LIF
 from spikewright.runtime import EventNetwork, compile
+from spikewright.train import accuracy_over_time
 
 
 def cnn(pool: nn.Module) -> nn.Module:
@@ -210,3 +211,10 @@ def test_explain_says_where_every_layer_ran() -> None:
     assert table.column("path")[0] == "dense, once"
     assert "torch" in table.column("path")
     assert "6 samples, 4 time steps" in table.caption
+
+
+def test_it_is_judged_like_its_model() -> None:
+    model = spiking(RECIPES["COS"], nn.AvgPool2d(2))
+    network = compile(model, repeat(IMAGES, model.phases.steps(4)))
+    batches = [(IMAGES, torch.arange(6) % 5)]
+    assert accuracy_over_time(network, batches, 6) == accuracy_over_time(model, batches, 6)
