@@ -11,6 +11,8 @@ from statistics import median
 from typing import Any
 
 import calibration
+import event_layers
+import event_networks
 import step_cost
 import transformers_page
 
@@ -163,12 +165,28 @@ def _calibration(result: Result) -> str:
 
 
 def _step_cost(result: Result) -> str:
-    load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
-    words = (
-        f"Compiled neurons, {_machine(result)} Load of the machine before and after: {load}; above 0.5 "
-        "the factors are rough. Layers are dense here: a silent neuron costs as much as any."
-    )
+    dense = "Layers are dense here: a silent neuron costs as much as any."
+    words = f"Compiled neurons, {_machine(result)} {_load(result)} {dense}"
     return "\n\n".join(["## What a step costs", words, step_cost.comparison(result).to_markdown(heading="###")]) + "\n"
+
+
+def _event_layers(result: Result) -> str:
+    words = (
+        f"{result['what']}, {_machine(result)} {_load(result)} Spikes are drawn at random. "
+        "The plan of a network runs a layer dense where that is faster."
+    )
+    tables = (event_layers.table(result), event_layers.rates(result))
+    return "\n\n".join(["## Single layers on events", words, *(t.to_markdown(heading="###") for t in tables)]) + "\n"
+
+
+def _event_networks(result: Result) -> str:
+    words = f"{result['what']}, {_machine(result)} {_load(result)}"
+    return "\n\n".join(["## Networks on events", words, event_networks.table(result).to_markdown(heading="###")]) + "\n"
+
+
+def _load(result: Result) -> str:
+    load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
+    return f"Load of the machine before and after: {load}; above 0.5 the factors are rough."
 
 
 def depth(result: Result) -> Table:
@@ -298,6 +316,11 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         _transformers,
     ),
     "evaluation": (lambda result: list(_tables(result)), _evaluation),
+    "event-networks": (lambda result: [event_networks.table(result).to_markdown(heading="###")], _event_networks),
+    "event-layers": (
+        lambda result: [t.to_markdown(heading="###") for t in (event_layers.table(result), event_layers.rates(result))],
+        _event_layers,
+    ),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),

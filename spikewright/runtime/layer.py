@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -189,7 +189,8 @@ class Layer:
     def _keep(self, state: np.ndarray) -> None:
         neuron = cast(Neuron, self.neuron)
         rows = torch.from_numpy(state[..., : self.shape[0]]).transpose(1, 2)
-        neuron.end(type(neuron.init_state(rows[:0]))(rows.reshape(-1, *self.shape)))  # pyright: ignore[reportCallIssue]
+        kind: Any = type(neuron.init_state(torch.empty(1, *self.shape)))
+        neuron.end(kind(rows.reshape(-1, *self.shape).clone()))
 
     def _samples(self, given: list[Wire]) -> int:
         first = given[0]

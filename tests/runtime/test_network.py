@@ -8,7 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from spikewright.coding import repeat
-from spikewright.convert import COS, DCGS, HMT, OPI, QCFS, SRP, Maximum, Recipe, convert, differential, prepare
+from spikewright.convert import (
+    COS,
+    DCGS,
+    HMT,
+    OPI,
+    QCFS,
+    SRP,
+    Maximum,
+    Recipe,
+    convert,
+    differential,
+    per_channel,
+    prepare,
+)
 from spikewright.core import Spiking, carry_state
 from spikewright.core.errors import ArgumentError, ConversionError, DataError, ShapeError
 from spikewright.neurons import IF, LIF
@@ -104,6 +117,17 @@ def test_a_stream_goes_on_where_it_ended() -> None:
         again = network(xs)
     torch.testing.assert_close(parts, whole)
     torch.testing.assert_close(again, whole)
+
+
+def test_a_stream_of_images_with_a_threshold_per_channel_goes_on_where_it_ended() -> None:
+    source = cnn(nn.AvgPool2d(2))
+    model = convert(source, OPI(threshold=Maximum(groups=per_channel)), [IMAGES]).model.eval()
+    xs = repeat(IMAGES, 6).clone()
+    network = compile(model, xs)
+    with torch.no_grad(), carry_state(network):
+        parts = torch.cat([network(part) for part in xs.split(2)])
+    with torch.no_grad():
+        torch.testing.assert_close(parts, model(xs), rtol=1e-4, atol=1e-4)
 
 
 def test_the_output_is_the_callers_own() -> None:
