@@ -19,7 +19,7 @@ def largest_bits(bits: np.ndarray) -> int:  # pragma: no cover - compiled
     largest = np.int32(0)
     for i in range(len(bits)):
         largest = max(largest, bits[i])
-    return largest
+    return np.int64(largest)  # pyright: ignore[reportReturnType]
 
 
 @compiled

@@ -46,12 +46,12 @@ def place_of(border: float, values: np.ndarray, starts: np.ndarray) -> int:  # p
         place -= 1
     while place < len(values) and values[place] < border:
         place += 1
-    return place
+    return place  # pyright: ignore[reportReturnType]
 
 
 @compiled
 def _bin(value: float) -> int:  # pragma: no cover - compiled
-    return np.int64(np.float32(value).view(np.int32) >> _SHIFT)
+    return np.int64(np.float32(value).view(np.int32) >> _SHIFT)  # pyright: ignore[reportReturnType]
 
 
 @compiled
