@@ -13,17 +13,16 @@ from spikewright.report import Report
 
 def accuracy_block() -> str:
     """One table per data set, architecture and number of images; a line per result with the accuracy at every T."""
-    found = results()
-    cases = sorted({(*case_of(report), -_images(report)) for _, report in found})
-    tables = [
-        _table(dataset, network, -images, [(p, r) for p, r in found if (*case_of(r), -_images(r)) == case])
-        for case in cases
-        for dataset, network, images in (case,)
-    ]
-    return "\n\n".join(tables) or "No result file yet."
+    cases: dict[tuple[str, str, int], list[tuple[Path, Report]]] = {}
+    for path, report in results():
+        cases.setdefault((*case_of(report), _images(report)), []).append((path, report))
+    most_images_first = sorted(cases, key=lambda case: (case[0], case[1], -case[2]))
+    return "\n\n".join(_table(*case, cases[case]) for case in most_images_first) or "No result file yet."
 
 
 def _images(report: Report) -> int:
+    # config.judging.images is none for "all there are", and how many there are depends on the machine's copy of the
+    # data: the caption of the result table alone says what was judged
     return int(report.tables[0].caption.split(" images")[0].replace(",", ""))
 
 

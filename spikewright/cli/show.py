@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from ..report import Report, RunFolder, Table
 
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
 LEFT_TO_THE_REPORT = ("low", "high", "energy", "activation", "rate", "saturated")
 """Columns that a terminal of 80 characters has no room for."""
 LEFT_NEXT = ("MACs", "synops", "spikes")
 """Columns that are left to the report as well, in this order, while a heading would be broken."""
+KEPT = ("T", "accuracy")
+"""Columns that stay however narrow the terminal is."""
 NAME_WIDTH = 26
 """Characters of the first column after which it is wrapped, so that the numbers behind it have room."""
 
@@ -26,12 +31,7 @@ def show(report: Report, folder: RunFolder, *, tables: int = 1, left: Sequence[s
     """Print the first tables and the summary of a report, and the path of its page."""
     console = Console()
     for table in report.tables[:tables]:
-        shown = fitting(_named_once(narrow(table, left)), console.width).to_rich()
-        name = shown.columns[0]
-        name.no_wrap = _widest(table, 0) <= NAME_WIDTH
-        name.min_width = name.max_width = min(_widest(table, 0), NAME_WIDTH)
-        shown.padding = (0, 1, 0, 0)  # with a margin on both sides the headings would be broken
-        console.print(shown)
+        console.print(laid_out(_named_once(narrow(table, left)), console.width))
     if not any(report.summary in table.caption for table in report.tables[:tables]):
         say(console, report.summary)
     print(f"Report: {folder.path / 'report.html'}")
@@ -42,12 +42,30 @@ def say(console: Console, text: str) -> None:
     console.print(text.replace("**", ""), markup=False, highlight=False)
 
 
+def laid_out(table: Table, width: int) -> RichTable:
+    """The columns of a table that fit into a width, none narrower than the longest word of its heading or its cells."""
+    table = fitting(table, width)
+    shown, widths = table.to_rich(), _least_widths(table)
+    for column, least in zip(shown.columns, widths):
+        column.min_width = least
+    name = shown.columns[0]
+    name.max_width = max(widths[0], min(_widest(table, 0), NAME_WIDTH))
+    name.no_wrap = _widest(table, 0) <= name.max_width
+    shown.padding = (0, 1, 0, 0)  # with a margin on both sides the headings would be broken
+    return shown
+
+
 def fitting(table: Table, width: int) -> Table:
-    """A table without those of LEFT_NEXT that would have to go for no word of a heading to be broken."""
-    for name in LEFT_NEXT:
-        if _least_width(table) <= width:
+    """A table without the columns that would have to go for no word of a heading to be broken.
+
+    Those of LEFT_NEXT go first, then the last ones; the first column and those of KEPT stay.
+    """
+    while _least_width(table) > width and len(table.columns) > 1:
+        names = [column.name for column in table.columns]
+        spare = [name for name in LEFT_NEXT if name in names] or [n for n in reversed(names[1:]) if n not in KEPT]
+        if not spare:
             break
-        table = narrow(table, (name,))
+        table = narrow(table, spare[:1])
     return table
 
 
@@ -69,12 +87,16 @@ def _widest(table: Table, place: int) -> int:
     return max((len(row[place]) for row in table.shown()[1]), default=0)
 
 
-def _least_width(table: Table) -> int:
+def _least_widths(table: Table) -> list[int]:
     heads, _ = table.shown()
     words = [max(map(len, column.heading(unit).split())) for column, unit in heads]
     cells = [_widest(table, place) for place in range(len(heads))]
     cells[0] = min(cells[0], NAME_WIDTH)
-    return sum(max(pair) + 2 for pair in zip(words, cells)) + 1  # a rule and a margin beside each column
+    return [max(pair) for pair in zip(words, cells)]
+
+
+def _least_width(table: Table) -> int:
+    return sum(least + 2 for least in _least_widths(table)) + 1  # a rule and a margin beside each column
 
 
 def narrow(table: Table, left: Sequence[str] = LEFT_TO_THE_REPORT) -> Table:

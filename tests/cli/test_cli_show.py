@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spikewright.cli.show import fitting, show
+from spikewright.cli.show import fitting, laid_out, show
 from spikewright.report import Column, Report, RunFolder, Table
 
 COLUMNS = ("recipe", "T", "latency", "pipeline", "accuracy", "agreement", "spikes", "synops", "MACs", "ratio")
@@ -20,15 +20,19 @@ def table() -> Table:
 
 
 @pytest.mark.parametrize(
-    ("width", "gone"), [(200, ()), (80, ("MACs",)), (76, ("MACs", "synops")), (20, ("MACs", "synops", "spikes"))]
+    ("width", "gone"),
+    [
+        (200, ()),
+        (80, ("MACs",)),
+        (76, ("MACs", "synops")),
+        (20, tuple(name for name in COLUMNS if name not in ("recipe", "T", "accuracy"))),
+    ],
 )
 def test_columns_leave_until_headings_are_whole(width: int, gone: tuple[str, ...]) -> None:
     shown = fitting(table(), width)
     assert tuple(column.name for column in shown.columns) == tuple(name for name in COLUMNS if name not in gone)
     out = io.StringIO()
-    rich = shown.to_rich()
-    rich.padding = (0, 1, 0, 0)
-    Console(file=out, width=width).print(rich)
+    Console(file=out, width=width).print(laid_out(table(), width))
     heading = next(line for line in out.getvalue().splitlines() if "recipe" in line or width == 20)
     assert width == 20 or all(name in heading for name in COLUMNS if name not in gone)
 
@@ -43,3 +47,23 @@ def test_a_long_name_is_wrapped_and_said_once(capsys: pytest.CaptureFixture[str]
     assert text.count("firing=SingleThreshold()") == text.count("coding=rate") == text.count("per channel") == 1
     assert all(heading in text for heading in ("accuracy", "ratio"))
     assert max(map(len, text.splitlines()[:9])) <= 80
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_word_of_a_heading_is_broken(width: int) -> None:
+    """As of a recipe whose result has two columns more, with the units and the digits of a real one."""
+    names = {"recipe": "", "T": "", "accuracy": "%", "agreement": "%", "spikes": "", "synops": "M", "MACs": "M"}
+    names |= {"ratio": "", "synops per bit": "M", "ratio per bit": ""}
+    rows = (
+        ("HMT ANN", None, 0.9234, *[None] * 7),
+        ("HMT", 32, 0.9234, 0.9876, 12.345, 123.45, 41.2, 0.123, 234.56, 0.2),
+    )
+    wide = Table("Result", tuple(Column(name, unit) for name, unit in names.items()), rows)
+    out = io.StringIO()
+    Console(file=out, width=width).print(laid_out(wide, width))
+    lines = out.getvalue().splitlines()
+    words = {word for line in lines for word in line.split()}
+    kept = fitting(wide, width).columns
+    assert {"recipe", "T", "accuracy"} <= {column.name for column in kept}
+    assert {word for column in kept for word in column.name.split()} <= words
+    assert max(map(len, lines)) <= width

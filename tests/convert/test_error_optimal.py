@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spikewright.convert import ErrorOptimal, Maximum, Percentile, per_channel
-from spikewright.convert.statistics.least_error import ABSOLUTE, RELATIVE, least_error_threshold, step_error
+from spikewright.convert.statistics.least_error import (
+    ABSOLUTE,
+    RELATIVE,
+    indexed,
+    least_error_threshold,
+    place_of,
+    step_error,
+)
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError
 from spikewright.neurons import IF
@@ -84,9 +92,32 @@ def test_error_is_the_sum_over_all_activations(kind: str, timesteps: int) -> Non
     above = torch.stack([counts * values**power for power in range(3)])
     above = torch.cat([above.flip(1).cumsum(1).flip(1), torch.zeros(3, 1)], 1)
     thresholds = (float(a.max()) * torch.linspace(0.01, 1, 57, dtype=torch.float64)).tolist()
-    found = [step_error(threshold, values.numpy(), above.numpy(), timesteps)[0] for threshold in thresholds]
+    rising, sums = values.numpy(), above.numpy()
+    starts = indexed(rising)
+    found = [step_error(threshold, rising, starts, sums, timesteps)[0] for threshold in thresholds]
     expected = [squared_error(a, threshold, timesteps) for threshold in thresholds]
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * float(above[2, 0]))
+
+
+@pytest.mark.parametrize("scale", [1e-41, 1e-3, 1.0, 1e30])
+@pytest.mark.parametrize("n", [1, 2, 50, 5000])
+def test_the_index_finds_what_a_search_finds(n: int, scale: float) -> None:
+    """At borders between values, at values themselves, beside the edges of bins, and beyond both ends."""
+    rng = np.random.default_rng(n)
+    values = np.unique(np.abs(rng.standard_normal(n).astype(np.float32) * np.float32(scale)).astype(np.float64))
+    values = values[values > 0]
+    around = [
+        values,
+        np.nextafter(values, 0),
+        np.nextafter(values, np.inf),
+        values * rng.uniform(0.5, 1.5, len(values)),
+    ]
+    edges = (values.astype(np.float32).view(np.int32) >> 13 << 13).view(np.float32).astype(np.float64)
+    borders = np.concatenate(
+        [*around, edges, edges * (1 + 1e-12), edges * (1 - 1e-12), values[[0, -1]] * [[0.1], [10]]], None
+    )
+    borders, starts = borders[borders > 0], indexed(values)
+    assert [place_of(border, values, starts) for border in borders] == np.searchsorted(values, borders).tolist()
 
 
 @pytest.mark.parametrize("timesteps", [1, 2, 4, 8])

@@ -118,6 +118,60 @@ def test_the_compiled_count_is_the_plain_one(seed: int, exponent: float, groups,
     assert fast.counts.sum() == a.numel()
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 10_000), st.lists(st.floats(-30, 30), min_size=2, max_size=5), st.sampled_from([0, 1, 2]))
+def test_bins_move_up_within_a_batch_as_between_batches(seed: int, exponents, axis: int) -> None:
+    """The compiled loop meets a larger value anywhere, in any group; the plain one sees a batch's largest first."""
+    parts = [activations(20, seed + place, 2.0**exponent) for place, exponent in enumerate(exponents)]
+    a = torch.cat(parts, (0, 1, 3)[axis])
+    for groups in (per_layer, per_channel):
+        fast, plain = RunningHistogram("site"), RunningHistogram("site")
+        for batch in (a[:5], a):
+            fast.count(groups(batch))
+            plain.count_plainly(groups(batch))
+        assert fast.first == plain.first
+        assert torch.equal(fast.counts, plain.counts)
+
+
+def test_a_value_far_below_zero_moves_no_bins() -> None:
+    histogram = RunningHistogram("site")
+    histogram.count(torch.tensor([[1.0, 0.5]]))
+    first = histogram.first
+    histogram.count(torch.tensor([[-1e30, 1.0]]))
+    assert histogram.first == first
+    assert histogram.counts.sum() == 4
+
+
+@pytest.mark.parametrize("count", [RunningHistogram.count, RunningHistogram.count_plainly])
+@pytest.mark.parametrize("broken", [math.nan, -math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, 4000])
+def test_broken_values_are_refused_where_they_are_counted(count, broken: float, place: int) -> None:
+    values, histogram = torch.rand(2, 5000), RunningHistogram("act")
+    count(histogram, values)
+    values[1, place] = broken
+    with pytest.raises(DataError, match="calibration: act holds NaN or infinite values"):
+        count(histogram, values)
+    with pytest.raises(DataError, match="calibration: act holds NaN or infinite values"):
+        count(RunningHistogram("act"), values)
+
+
+@pytest.mark.parametrize("groups", [per_layer, per_channel])
+def test_more_values_than_small_whole_numbers_count(monkeypatch: pytest.MonkeyPatch, groups) -> None:
+    """What was counted is put aside in time, and moves up with the rest: nothing is lost, no place is another."""
+    batches = [activations(10, seed, 3.0**seed) for seed in range(5)]
+    whole, parts = RunningHistogram("site"), RunningHistogram("site")
+    for batch in batches:
+        whole.count(groups(batch))
+    monkeypatch.setattr("spikewright.convert.statistics.histogram.COUNTABLE", 300)
+    for batch in batches:
+        parts.count(groups(batch))
+    assert torch.equal(parts.counts, whole.counts)
+    assert parts.total() == whole.total()
+    for rank in (1, 40, parts.total()):
+        expected = (whole.counts.numpy().cumsum(1) >= rank).argmax(1).tolist()
+        assert parts.places_of(rank).tolist() == whole.places_of(rank).tolist() == expected
+
+
 def test_the_rank_of_99_9_per_cent_is_not_rounded_up() -> None:
     """Of 1000 values 999 do not exceed the 99.9th percentile: a single outlier does not become the threshold."""
     a = torch.full((1000, 1), 1.0)

@@ -59,6 +59,8 @@ class ErrorOptimal(LevelStatistic):
 
 
 class _RunningError(Measure):
+    refuses_broken = True  # the histogram does, in the pass that counts
+
     def __init__(self, levels: Levels, who: str) -> None:
         self.levels = levels
         self.histogram = RunningHistogram(who)

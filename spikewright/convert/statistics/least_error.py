@@ -12,9 +12,51 @@ FIRST = 2.0**0.25
 """Ratio of neighbours in the grid that the search begins with."""
 
 
+_SHIFT = 13  # bits of float32 that a bin of the index leaves out: it holds a thousandth of its value, as a histogram's
+
+
+@compiled
+def indexed(values: np.ndarray) -> np.ndarray:  # pragma: no cover - compiled
+    """How many values lie in lower bins, for each bin from the first value's to the last one's and one beyond.
+
+    A bin is what float32 values share without the last bits of their fraction. Where values come from a histogram it
+    holds one of them, so that a border's place among thousands is found at once.
+
+    Args:
+        values: above 0, rising, float64 [n].
+    """
+    lowest = _bin(values[0])
+    starts = np.empty(_bin(values[-1]) - lowest + 2, np.int32)
+    filled = 0
+    for place in range(len(values)):
+        number = _bin(values[place]) - lowest
+        while filled <= number:
+            starts[filled] = place
+            filled += 1
+    starts[filled:] = len(values)
+    return starts
+
+
+@compiled
+def place_of(border: float, values: np.ndarray, starts: np.ndarray) -> int:  # pragma: no cover - compiled
+    """How many values lie below a border above 0; `starts`: see `indexed`."""
+    number = _bin(border) - _bin(values[0])
+    place = np.int64(starts[min(max(number, 0), len(starts) - 1)])
+    while place > 0 and values[place - 1] >= border:  # rounding to float32 may have crossed the edge of a bin
+        place -= 1
+    while place < len(values) and values[place] < border:
+        place += 1
+    return place  # pyright: ignore[reportReturnType]
+
+
+@compiled
+def _bin(value: float) -> int:  # pragma: no cover - compiled
+    return np.int64(np.float32(value).view(np.int32) >> _SHIFT)  # pyright: ignore[reportReturnType]
+
+
 @compiled
 def step_error(
-    threshold: float, values: np.ndarray, above: np.ndarray, timesteps: int
+    threshold: float, values: np.ndarray, starts: np.ndarray, above: np.ndarray, timesteps: int
 ) -> tuple[float, float, float]:  # pragma: no cover - compiled
     """Squared error of what an IF neuron delivers, over given activations.
 
@@ -30,6 +72,7 @@ def step_error(
     Args:
         threshold: above 0.
         values: activations above 0, rising, float64 [n].
+        starts: where to look for a border among them, see `indexed`.
         above: number, sum and sum of squares of the activations from each place on, float64 [3, n + 1].
         timesteps: T.
 
@@ -38,7 +81,7 @@ def step_error(
     """
     b = c = 0.0
     for m in range(timesteps):
-        place = np.searchsorted(values, threshold * (m + 0.5) / timesteps)
+        place = place_of(threshold * (m + 0.5) / timesteps, values, starts)
         if place == len(values):
             break
         b += above[1, place]
@@ -74,7 +117,7 @@ def least_error_threshold(
         above[0, place] = above[0, place + 1] + count
         above[1, place] = above[1, place + 1] + count * a
         above[2, place] = above[2, place + 1] + count * a * a
-    square = above[2, 0]
+    square, starts = above[2, 0], indexed(values)
     best, least = top, np.inf
 
     size = 64 + int(np.ceil(np.log(top / bottom) / np.log(FIRST)))
@@ -83,7 +126,7 @@ def least_error_threshold(
     waiting = 0
     low, high, r_high = top, top, np.inf
     while True:
-        error, b, c = step_error(low, values, above, timesteps)
+        error, b, c = step_error(low, values, starts, above, timesteps)
         lowered, bound = _lowest_point(low, b, c, square, top, timesteps)
         if bound < least:
             best, least = lowered, bound
@@ -105,7 +148,7 @@ def least_error_threshold(
         middle = (low + high) / 2
         if r * r >= least - max(RELATIVE * least, ABSOLUTE * square) or not low < middle < high:
             continue
-        error, b, c = step_error(middle, values, above, timesteps)
+        error, b, c = step_error(middle, values, starts, above, timesteps)
         lowered, bound = _lowest_point(middle, b, c, square, top, timesteps)
         if bound < least:
             best, least = lowered, bound
@@ -116,7 +159,7 @@ def least_error_threshold(
         waiting += 2
 
     while True:  # a lower parabola may begin where an activation has crossed a border
-        _, b, c = step_error(best, values, above, timesteps)
+        _, b, c = step_error(best, values, starts, above, timesteps)
         lowered, bound = _lowest_point(best, b, c, square, top, timesteps)
         if not bound < least - 1e-14 * square:
             return best

@@ -15,7 +15,7 @@ from ...core.errors import ConversionError, DataError, sentence
 from ...core.input_error import readable_input
 from ..operations import Site
 from .groups import Groups
-from .statistic import At
+from .statistic import At, broken_values
 
 BATCH = 100
 """Images per forward pass where the data does not come in batches."""
@@ -110,12 +110,11 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any)
     def see(name: str, values_of: Callable[[Tensor], Tensor], groups: Groups) -> Callable[[Tensor], None]:
         def take(a: Tensor) -> None:
             a = a.detach().float()
-            if a.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(a))).all()):
-                raise DataError(
-                    f"calibration: {name} holds NaN or infinite values; the input or the weights are broken."
-                )
+            measure = measures[name]
+            if a.numel() and not measure.refuses_broken and not torch.stack(torch.aminmax(a)).isfinite().all():
+                raise broken_values(name)
             shapes[name] = tuple(a.shape[1:])
-            measures[name].update(groups(values_of(a)))
+            measure.update(groups(values_of(a)))
 
         return take
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import torch
 from torch import Tensor, fx
 
 from ...core.arguments import named
-from ...core.errors import ArgumentError, sentence
+from ...core.errors import ArgumentError, DataError, sentence
 from ..operations import Site
 from .groups import GROUPS, Groups, per_layer
 
@@ -33,12 +34,20 @@ def signed_input(site: Site) -> tuple[fx.Node, Callable[[Tensor], Tensor]]:
     return site.node.all_input_nodes[0], lambda a: a
 
 
+def broken_values(who: str) -> DataError:
+    """The error about a site whose activations are not finite."""
+    return DataError(f"calibration: {who} holds NaN or infinite values; the input or the weights are broken.")
+
+
 class Measure(ABC):
     """A running measurement over batches."""
 
+    refuses_broken: ClassVar[bool] = False
+    """Whether `update` itself raises `broken_values` at a value that is not finite; otherwise it never gets one."""
+
     @abstractmethod
     def update(self, values: Tensor) -> None:
-        """Take in the finite float32 values [G, ...] of one batch, as the statistic's `reading` gives them.
+        """Take in the float32 values [G, ...] of one batch, as the statistic's `reading` gives them.
 
         A statistic of sizes counts those below 0 as 0.
         """
