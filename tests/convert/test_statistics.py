@@ -285,5 +285,5 @@ def test_reprs_are_what_one_would_write() -> None:
     assert repr(ErrorOptimal(timesteps=4, groups=per_channel)) == "ErrorOptimal(groups=per_channel, timesteps=4)"
     recipe = COS(rho=8, threshold=Percentile())
     assert repr(recipe).startswith("COS(threshold=Percentile(groups=per_layer, percentile=99.9), start=0.5, levels=4,")
-    assert repr(recipe).endswith("order=floor_then_clamp, rho=8, iterations=1, rule=guarded)")
+    assert repr(recipe).endswith("order=floor_then_clamp, keep_max_pools=False, rho=8, iterations=1, rule=guarded)")
     assert "rule=paper" in repr(SRP())
