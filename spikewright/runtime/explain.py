@@ -13,6 +13,7 @@ from .events import Events
 from .layer import Layer
 from .sources import Source
 from .synapses import Geometry
+from .torch_call import TorchCall
 from .wire import Wire, image_of
 
 
@@ -40,9 +41,9 @@ def explained(steps: list[Step], samples: int, timesteps: int) -> Table:
         Column("reads"),
         Column(
             "path",
-            note="events: one addition per spike and synapse; dense: torch's own operation; torch: not compiled.",
+            note="events: one addition per spike and synapse; lists: joined; dense: torch on spikes; torch: not compiled.",
         ),
-        Column("density", "%", 1, "Share of the input that is not zero."),
+        Column("density", "%", 1, "Entries of the lists over values of the input; joined lists may exceed 100 %."),
         Column("limit", "%", 1, "Density above which the layer is run dense."),
         Column("additions", "", None, "Synaptic operations done per sample; of a dense path its multiplications."),
         Column("dense", "", None, "Multiplications that a dense path does per sample."),
@@ -59,7 +60,8 @@ def explained(steps: list[Step], samples: int, timesteps: int) -> Table:
 def _rows(step: Step, samples: int, timesteps: int) -> list[tuple[Any, ...]]:
     operation = step.operation
     if not isinstance(operation, Layer):
-        return [(operation.name, "", "torch", None, None, None, None, None, step.seconds)]
+        path = "torch" if isinstance(operation, TorchCall) else "lists"
+        return [(operation.name, "", path, None, None, None, None, None, step.seconds)]
     sent = step.out.events.density if step.out.events is not None else None
     rows = []
     for i, (source, wire) in enumerate(zip(operation.sources, step.inputs)):
