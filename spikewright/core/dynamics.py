@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +48,24 @@ class Signed:
     start: Tensor
 
 
-Dynamics = Leaky | Signed
+@dataclass(frozen=True)
+class Differential:
+    """Neurons under differential coding: see `differential_if_step` of the conversion.
+
+    Args:
+        v_threshold: threshold, broadcastable to [N, *F].
+        firing: the firing function.
+        sign: which signs it may fire.
+        ceiling: the largest activity; infinite without one.
+    """
+
+    v_threshold: Tensor
+    firing: Any
+    sign: Any
+    ceiling: float
+
+
+Dynamics = Leaky | Signed | Differential
 
 
 def fires_at_threshold(spike: SpikeFn) -> bool:

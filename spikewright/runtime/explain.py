@@ -41,7 +41,7 @@ def explained(steps: list[Step], samples: int, timesteps: int) -> Table:
         Column("reads"),
         Column(
             "path",
-            note="events: one addition per spike and synapse; lists: joined; dense: torch on spikes; torch: not compiled.",
+            note="events: an addition per spike and synapse; lists: joined; dense: by torch; torch: not compiled.",
         ),
         Column("density", "%", 1, "Entries of the lists over values of the input; joined lists may exceed 100 %."),
         Column("limit", "%", 1, "Density above which the layer is run dense."),

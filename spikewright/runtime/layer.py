@@ -2,102 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
-from ..core.dynamics import Leaky, Signed
 from ..core.neuron import Neuron
 from ..core.parallel import over_parts
-from ..core.reset import none, subtract, to_zero
 from . import layer_kernel as loop
 from . import neuron_kernels as neurons
 from .events import Events, room
+from .program import Program, constant_rows
 from .sources import Source
 from .synapses import register_width, rounded
 from .wire import Wire, image_of
 
 _NOTHING = np.empty((0, 0, 0, 0), np.float32)
-_NO_STATE = np.empty((0, 0, 0), np.float32)
-_RESETS = {subtract: neurons.SUBTRACT, to_zero: neurons.TO_ZERO, none: neurons.NONE}
 _CACHE_BYTES = 256 * 1024
 """Weights of a block of output channels should stay in a core's second cache beside the lists."""
 
 
-@dataclass(frozen=True)
-class Program:
-    """What the compiled loop does with the currents.
+class _Carried(NamedTuple):
+    """The state that is carried from call to call."""
 
-    Args:
-        kind: kind of neuron, or `loop.CURRENTS`.
-        constants: [K, 1 or P, C].
-        numbers: constants that all neurons share.
-        amplitude: what a unit spike delivers, [C].
-        graded: whether unit spikes are other than 0 and 1.
-    """
-
-    kind: int
-    constants: np.ndarray
-    numbers: np.ndarray
-    amplitude: np.ndarray
-    graded: bool = False
-
-
-def no_neurons(shape: tuple[int, ...]) -> Program:
-    """The currents themselves."""
-    channels = shape[0]
-    empty = np.zeros((1, 1, channels), np.float32)
-    return Program(loop.CURRENTS, empty, np.zeros(1, np.float32), np.ones(channels, np.float32))
-
-
-def program(dynamics: Leaky | Signed, amplitude: Tensor, shape: tuple[int, ...]) -> Program | None:
-    """What the compiled loop runs for neurons of these dynamics; None where it cannot.
-
-    Args:
-        dynamics: what they compute.
-        amplitude: what a unit spike delivers, broadcastable to [N, *F].
-        shape: one sample's shape, *F.
-    """
-    worth = _rows([amplitude], shape)
-    if worth is None or worth.shape[1] > 1:  # it belongs into the weights of the next layer, a channel at a time
-        return None
-    if isinstance(dynamics, Signed):
-        constants = _rows([dynamics.v_threshold, dynamics.start], shape)
-        return (
-            None
-            if constants is None
-            else Program(neurons.SIGNED, constants, np.zeros(1, np.float32), worth[0, 0], True)
-        )
-    if dynamics.reset not in _RESETS:
-        return None
-    mask = torch.ones(()) if dynamics.mask is None else dynamics.mask
-    constants = _rows([dynamics.v_threshold, dynamics.start, dynamics.decay, dynamics.gain, mask], shape)
-    if constants is None or not np.isin(constants[neurons.MASK], (0, 1)).all():
-        return None
-    numbers = np.array([_RESETS[dynamics.reset]], np.float32)
-    plain = dynamics.reset is subtract and (constants[neurons.DECAY :] == 1).all()
-    return Program(loop.INTEGRATE if plain else neurons.LEAKY, constants, numbers, worth[0, 0])
-
-
-def _rows(values: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray | None:
-    """Constants that broadcast to [N, *F] as [K, 1 or P, C], channels last; None if a sample has its own."""
-    channels, height, width = image_of(shape)
-    rows = []
-    for value in values:
-        given = value.detach().to(torch.float32)
-        if given.dim() > len(shape) and given.shape[-len(shape) - 1] != 1:
-            return None
-        sizes = [1] * (len(shape) - given.dim()) + list(given.shape)
-        rows.append(given.reshape(sizes[-len(shape) :]))
-    per_pixel = any(size > 1 for row in rows for size in row.shape[1:])
-    space = (height, width) if per_pixel else (1, 1)
-    wide = [row.reshape(*row.shape[:1], *([1] * (3 - row.dim())), *row.shape[1:]) for row in rows]
-    full = torch.stack([row.expand(channels, *space) for row in wide])
-    return np.ascontiguousarray(full.flatten(2).transpose(1, 2).numpy())
+    rows: np.ndarray  # what neurons keep, [S, N, P, C']
+    done: int  # steps before this call, where neurons count them
+    kind: Any  # the state's class
 
 
 @dataclass
@@ -146,10 +79,13 @@ class Layer:
         block = self._block([synapse for synapse, _ in synapses], registers)
         currents = np.empty((timesteps, samples, height * width, channels), np.float32) if self.plain else _NOTHING
         counts, lists, values = self._room(timesteps, samples)
+        constants = self._constants(block)
         state = self._carried(samples)
+        kept = np.zeros((self.program.parts, 0, 0, 0), np.float32) if state is None else state.rows
+        steps = np.arange(1, timesteps + 1, dtype=np.float32) + np.float32(0 if state is None else state.done)
         arguments = (
             *(table, self.program.kind, block, registers, self._padded(bias[None, None], block, 0)[0, 0], base),
-            *(self._constants(block), self.program.numbers, _NO_STATE if state is None else state, state is not None),
+            *(constants, self.program.numbers, steps, *self.program.firing, kept, state is not None),
             *(currents, counts, lists, values, channels, width),
         )
         try:
@@ -158,7 +94,7 @@ class Layer:
             self._rooms.clear()
             raise
         if state is not None:
-            self._keep(state)
+            self._keep(state, timesteps)
         if self.plain:
             out = torch.from_numpy(currents).view(timesteps, samples, height, width, channels).permute(0, 1, 4, 2, 3)
             return Wire(timesteps, self.shape, tensor=out.reshape(timesteps, samples, *self.shape))
@@ -176,21 +112,36 @@ class Layer:
             return False
         return source.density_limit >= 1 or (wire.events is not None and wire.events.density <= source.density_limit)
 
-    def _carried(self, samples: int) -> np.ndarray | None:
-        """The potentials that a carried layer begins with, [N, P, C']."""
+    def _carried(self, samples: int) -> _Carried | None:
+        """What a carried layer begins with."""
         if self.neuron is None or self.neuron.carry is None:
             return None
-        like = torch.empty(samples, *self.shape)
-        (v,) = self.neuron.begin(lambda: cast(Neuron, self.neuron).init_state(like), [like])
+        fresh = self.neuron.init_state(torch.empty(samples, *self.shape))
+        if self.program.kind == neurons.DIFFERENTIAL:
+            fresh = fresh._replace(r_in=fresh.r_in + self._constant())  # pyright: ignore[reportAttributeAccessIssue]
+        state = self.neuron.begin(lambda: fresh, fresh)
         channels, height, width = image_of(self.shape)
-        rows = v.reshape(samples, channels, height * width).transpose(1, 2).numpy()
-        return self._padded(rows, register_width(channels), 0)
+        parts = [part.reshape(samples, channels, height * width).transpose(1, 2) for part in state if part.dim()]
+        done = sum(int(part) for part in state if not part.dim())
+        rows = [self._padded(part.numpy(), register_width(channels), 0) for part in parts]
+        return _Carried(np.stack(rows), done, type(state))
 
-    def _keep(self, state: np.ndarray) -> None:
-        neuron = cast(Neuron, self.neuron)
-        rows = torch.from_numpy(state[..., : self.shape[0]]).transpose(1, 2)
-        kind: Any = type(neuron.init_state(torch.empty(1, *self.shape)))
-        neuron.end(kind(rows.reshape(-1, *self.shape).clone()))
+    def _keep(self, state: _Carried, timesteps: int) -> None:
+        rows = torch.from_numpy(state.rows[..., : self.shape[0]]).transpose(2, 3)
+        parts = [part.reshape(-1, *self.shape).clone() for part in rows]
+        counted = [torch.tensor(state.done + timesteps)] if len(state.kind._fields) > len(parts) else []
+        cast(Neuron, self.neuron).end(state.kind(*counted, *parts))
+
+    def hear(self) -> None:
+        """Have done with what the shell has told the neurons for this call; timing it runs a layer more than once."""
+        told = getattr(self.neuron, "constants", None)
+        if told:
+            told.pop(0)
+
+    def _constant(self) -> Tensor | float:
+        """What arrives at differential neurons without an image, [1, *F], as the shell has told them."""
+        told = getattr(self.neuron, "constants", None)
+        return told[0][0] if told else 0.0
 
     def _samples(self, given: list[Wire]) -> int:
         first = given[0]
@@ -226,12 +177,21 @@ class Layer:
         return counts, lists, values
 
     def _constants(self, block: int) -> np.ndarray:
-        constants = self._padded(self.program.constants, block, 0)
+        constants = self.program.constants
+        if self.program.kind == neurons.DIFFERENTIAL:
+            constant = torch.as_tensor(self._constant(), dtype=torch.float32)
+            own = torch.from_numpy(constants[neurons.V_THRESHOLD]).T.reshape(self._spread(constants.shape[1]))
+            constants = cast(np.ndarray, constant_rows([own, constant], self.shape))
+        padded = self._padded(constants, block, 0)
         if not self.plain:
-            constants[neurons.V_THRESHOLD, :, self.shape[0] :] = np.finfo(np.float32).max  # padding never fires
-        return constants
+            padded[neurons.V_THRESHOLD, :, self.shape[0] :] = np.finfo(np.float32).max  # padding never fires
+        return padded
+
+    def _spread(self, pixels: int) -> tuple[int, ...]:
+        """The shape that a constant [C, 1 or P] has as a tensor that broadcasts to [N, *F]."""
+        return self.shape if pixels > 1 else (self.shape[0], *([1] * (len(self.shape) - 1)))
 
     def _padded(self, values: np.ndarray, block: int, fill: float) -> np.ndarray:
-        full = np.full((*values.shape[:2], rounded(self.shape[0], block)), fill, np.float32)
+        full = np.full((*values.shape[:-1], rounded(self.shape[0], block)), fill, np.float32)
         full[..., : self.shape[0]] = values
         return full

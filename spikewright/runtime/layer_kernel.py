@@ -90,6 +90,10 @@ def run_layer(  # pragma: no cover - compiled
     base,
     constants,
     numbers,
+    steps,
+    code,
+    levels,
+    others,
     state,
     carried,
     currents,
@@ -112,7 +116,9 @@ def run_layer(  # pragma: no cover - compiled
         base: currents that are there already, [1 or T, N, P, C]; empty for none.
         constants: [K, 1 or P, C'], the neurons' constants.
         numbers: [M], constants that all neurons share.
-        state: [N, P, C'], potentials to begin with and to end with if `carried`.
+        steps: t of every step, [T].
+        code, levels, others: the firing function, see `encoded`.
+        state: [S, N, P, C'], what neurons keep, to begin with and to end with if `carried`.
         currents: [T, N, P, C] for what reaches the layer; empty unless kind is CURRENTS.
         counts, channels, values: [T, N, P], [T, N, P, capacity] twice, for the spikes; values empty for unit spikes.
         outputs: C, output channels.
@@ -130,7 +136,7 @@ def run_layer(  # pragma: no cover - compiled
     places, firsts = np.empty((len(sources), taps), np.int64), np.empty((len(sources), taps), np.int32)
     reached = np.empty(len(sources), np.int64)
     seen = np.empty((timesteps, block), np.float32)
-    v = np.empty(block, np.float32)
+    v, scratch = np.empty((len(state), block), np.float32), np.empty((3, block), np.float32)
     potentials, size = v.ctypes.data, np.int64(4) * width
     with_base = base.size > 0
     for b in range(len(bias) // block):
@@ -148,10 +154,12 @@ def run_layer(  # pragma: no cover - compiled
                     reached[s] = _reach(source, y0, x0, places[s], firsts[s])
                 if carried:
                     for k in range(block):
-                        v[k] = state[n, q, c + k]
+                        for part in range(len(state)):
+                            v[part, k] = state[part, n, q, c + k]
                 elif kind != CURRENTS:
                     for k in range(block):
-                        v[k] = constants[1, own, c + k]
+                        v[0, k] = constants[1, own, c + k]
+                    v[1:] = np.float32(0)
                 for t in range(timesteps):
                     for k in range(block):
                         seen[t, k] = bias[c + k]
@@ -204,21 +212,24 @@ def run_layer(  # pragma: no cover - compiled
                         for k in range(wide):
                             currents[t, n, q, c + k] = seen[t, k]
                 if kind > INTEGRATE:
-                    advance(kind, seen, v, constants[:, own, c : c + block], numbers)
+                    rest = constants[:, own, c : c + block]
+                    advance(kind, seen, v, rest, numbers, steps, code, levels, others, scratch)
                     for t in range(timesteps):
                         found, spikes = np.int64(counts[t, n, q]), seen.ctypes.data + t * block * 4
                         for k in range(0, block, 16):
                             bits = vector.sent(spikes + 4 * k)
                             while bits:
                                 j = k + vector.lowest(bits)
-                                channels[t, n, q, found] = c + j
-                                if values.size:
-                                    values[t, n, q, found] = seen[t, j]
-                                found += 1
+                                if j < wide:  # the channels beyond are padding
+                                    channels[t, n, q, found] = c + j
+                                    if values.size:
+                                        values[t, n, q, found] = seen[t, j]
+                                    found += 1
                                 bits &= bits - np.uint64(1)
                         counts[t, n, q] = found
                 if carried:
                     for k in range(block):
-                        state[n, q, c + k] = v[k]
+                        for part in range(len(state)):
+                            state[part, n, q, c + k] = v[part, k]
     # the compiler lets go of an array after its last use, and does not see the uses through its address
     row_store[0], value_store[0] = 0, 0

@@ -163,6 +163,8 @@ class EventNetwork(Timed):
         with probed(graph, xs, self._memory), told(graph, timesteps):
             for operation in self.operations:
                 wires[operation.node] = operation.run(wires) if run is None else run(operation, wires)
+                if isinstance(operation, Layer):
+                    operation.hear()
                 for node in self._last_use.get(operation.node, ()):
                     del wires[node]
         return wires[end]

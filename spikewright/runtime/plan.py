@@ -12,8 +12,9 @@ from torch import fx, nn
 from ..core.dynamics import dynamics_of
 from ..core.neuron import Neuron
 from ..core.trace import module_of, path_of
-from .layer import Layer, no_neurons, program
+from .layer import Layer
 from .lists import Concat, Pool
+from .program import no_neurons, program
 from .sources import LAYERS, Source, straight, through
 from .synapses import Geometry
 from .torch_call import TorchCall

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.dynamics import Differential
 from ...core.layout import Rows, takes_compiled_loops
 from ...core.neuron import Neuron
 from ...core.parallel import over_parts
@@ -163,6 +164,10 @@ class DifferentialIF(Neuron, Probed):
         over_parts(advance, (*arrays, *each, *numbers, *code), xs.shape[1])
         self.end(DifferentialIFState(state.t + len(xs), rows.back(r_in), rows.back(r_out)))
         return rows.back(out)
+
+    def dynamics(self) -> Differential:
+        ceiling = float(self.ceiling) if self.clipped else float("inf")
+        return Differential(self.v_threshold, self.firing, self.sign, ceiling)
 
     def membrane(self, state: DifferentialIFState) -> Tensor:
         wanted = torch.minimum(state.r_in, self.ceiling) if self.clipped else state.r_in

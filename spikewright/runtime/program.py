@@ -1,0 +1,109 @@
+"""Program: what the compiled loop does with a layer's currents, made of what neurons say that they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.dynamics import Differential, Dynamics, Leaky, Signed
+from ..core.reset import none, subtract, to_zero
+from ..neurons.firing.compiled import encoded
+from . import layer_kernel as loop
+from . import neuron_kernels as neurons
+from .wire import image_of
+
+_RESETS = {subtract: neurons.SUBTRACT, to_zero: neurons.TO_ZERO, none: neurons.NONE}
+_NO_FIRING = (np.zeros(2, np.int64), np.zeros(1, np.float32), np.zeros(1, np.float32))
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the compiled loop does with the currents.
+
+    Args:
+        kind: kind of neuron, or `layer_kernel.CURRENTS`.
+        constants: [K, 1 or P, C]; the second row is what the first part of the state begins with.
+        numbers: constants that all neurons share.
+        amplitude: what a unit spike delivers, [C].
+        graded: whether unit spikes are other than 0 and 1.
+        parts: how many numbers a neuron keeps.
+        firing: the firing function as the loop takes it: its kind and sign, thresholds, other constants.
+    """
+
+    kind: int
+    constants: np.ndarray
+    numbers: np.ndarray
+    amplitude: np.ndarray
+    graded: bool = False
+    parts: int = 1
+    firing: tuple[np.ndarray, np.ndarray, np.ndarray] = field(default=_NO_FIRING, repr=False)
+
+
+def no_neurons(shape: tuple[int, ...]) -> Program:
+    """The currents themselves."""
+    empty = np.zeros((2, 1, shape[0]), np.float32)
+    return Program(loop.CURRENTS, empty, np.zeros(1, np.float32), np.ones(shape[0], np.float32))
+
+
+def program(dynamics: Dynamics, amplitude: Tensor, shape: tuple[int, ...]) -> Program | None:
+    """What the compiled loop runs for neurons of these dynamics; None where it cannot.
+
+    Args:
+        dynamics: what they compute.
+        amplitude: what a unit spike delivers, broadcastable to [N, *F].
+        shape: one sample's shape, *F.
+    """
+    worth = constant_rows([amplitude], shape)
+    if worth is None or worth.shape[1] > 1:  # it belongs into the weights of the next layer, a channel at a time
+        return None
+    if isinstance(dynamics, Leaky):
+        return _leaky(dynamics, worth[0, 0], shape)
+    if isinstance(dynamics, Signed):
+        constants = constant_rows([dynamics.v_threshold, dynamics.start], shape)
+        numbers = np.zeros(1, np.float32)
+        return None if constants is None else Program(neurons.SIGNED, constants, numbers, worth[0, 0], graded=True)
+    return _differential(dynamics, worth[0, 0], shape)
+
+
+def _leaky(dynamics: Leaky, worth: np.ndarray, shape: tuple[int, ...]) -> Program | None:
+    if dynamics.reset not in _RESETS:
+        return None
+    mask = torch.ones(()) if dynamics.mask is None else dynamics.mask
+    constants = constant_rows([dynamics.v_threshold, dynamics.start, dynamics.decay, dynamics.gain, mask], shape)
+    if constants is None or not np.isin(constants[neurons.MASK], (0, 1)).all():
+        return None
+    numbers = np.array([_RESETS[dynamics.reset]], np.float32)
+    plain = dynamics.reset is subtract and (constants[neurons.DECAY :] == 1).all()
+    return Program(loop.INTEGRATE if plain else neurons.LEAKY, constants, numbers, worth)
+
+
+def _differential(dynamics: Differential, worth: np.ndarray, shape: tuple[int, ...]) -> Program | None:
+    constants = constant_rows([dynamics.v_threshold, torch.zeros(())], shape)
+    code = encoded(dynamics.firing, dynamics.sign, np.dtype(np.float32))
+    if constants is None or code is None:
+        return None
+    kind, sign, levels, others = code
+    numbers = np.array([dynamics.firing.start(dynamics.sign), dynamics.ceiling], np.float32)
+    firing = (np.array([kind, sign], np.int64), levels, others)
+    return Program(neurons.DIFFERENTIAL, constants, numbers, worth, graded=True, parts=2, firing=firing)
+
+
+def constant_rows(values: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray | None:
+    """Constants that broadcast to [N, *F] as [K, 1 or P, C], channels last; None if a sample has its own."""
+    channels, height, width = image_of(shape)
+    rows = []
+    for value in values:
+        given = value.detach().to(torch.float32)
+        if given.dim() > len(shape) and given.shape[-len(shape) - 1] != 1:
+            return None
+        sizes = [1] * (len(shape) - given.dim()) + list(given.shape)
+        rows.append(given.reshape(sizes[-len(shape) :]))
+    per_pixel = any(size > 1 for row in rows for size in row.shape[1:])
+    space = (height, width) if per_pixel else (1, 1)
+    wide = [row.reshape(*row.shape[:1], *([1] * (3 - row.dim())), *row.shape[1:]) for row in rows]
+    full = torch.stack([row.expand(channels, *space) for row in wide])
+    return np.ascontiguousarray(full.flatten(2).transpose(1, 2).numpy())
