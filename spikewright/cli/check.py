@@ -49,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"{config.model} converts with {result.recipe}{after}.")
         return 0
     count = len(result.unhandled)
-    why = f"{count} operation{'s are' if count > 1 else ' is'} not handled" if count else "nothing becomes a neuron"
+    why = f"nothing becomes a neuron. {result.no_neurons}"
+    if count:
+        why = f"{count} operation{'s are' if count > 1 else ' is'} not handled"
     print(f"{config.model} does not convert with {result.recipe}: {why}.")
     return 1

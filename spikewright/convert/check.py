@@ -17,7 +17,7 @@ from .layers import TRAINED
 from .linear import is_linear
 from .operations import Site
 from .recipe import AnyThreshold, Recipe
-from .rules import Rule, rule_for, sites
+from .rules import NO_NEURONS, Rule, rule_for, sites
 
 TO_BE_TRAINED = " with prepare(), to be trained"
 
@@ -43,10 +43,17 @@ class Checked:
 
 @dataclass(frozen=True)
 class Check:
-    """The answer for a whole network."""
+    """The answer for a whole network.
+
+    Args:
+        recipe: name of the method.
+        rows: one per operation, in order of execution.
+        no_neurons: what to do about a network in which nothing becomes a neuron.
+    """
 
     recipe: str
     rows: tuple[Checked, ...]
+    no_neurons: str = NO_NEURONS
 
     @property
     def convertible(self) -> bool:
@@ -97,7 +104,8 @@ def check(
     graph = trace_for_inference(model, leaves, lambda: example)
     graph = recipe.arrange(graph)
     rules, before = (*extra, *recipe.rules(AnyThreshold())), recipe.prepare()
-    return Check(type(recipe).__name__, tuple(_checked(site, rules, before) for site in sites(graph)))
+    rows = tuple(_checked(site, rules, before) for site in sites(graph))
+    return Check(type(recipe).__name__, rows, recipe.no_neurons)
 
 
 def _checked(site: Site, rules: Sequence[Rule], before: Sequence[Rule]) -> Checked:

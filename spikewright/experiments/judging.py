@@ -275,7 +275,8 @@ def _judged(images: ImageDataset | FolderImages, judging: Judging) -> ImageDatas
 
 
 def diagnose_first(conversion: Conversion, images: ImageDataset | FolderImages, judging: Judging) -> Diagnosis:
-    """Compare layers on the first images of a split."""
+    """Compare layers on the first images of a split, on no more than are judged."""
+    images = _judged(images, judging)
     count = min(judging.diagnosed_images, len(images))
     few, _ = next(iter(Batches(images.subset(count), count)))
     return diagnose(conversion, few, judging.diagnosed_timesteps, tolerance=judging.tolerance)

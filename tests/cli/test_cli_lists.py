@@ -160,4 +160,10 @@ def test_check_of_networks_that_do_not_convert(run: Run, own: Path) -> None:
     assert "it is not a count of spikes" in " ".join(ran.out.split())
     ran = run("check", "--model", f"{own}:straight")
     assert ran.status == 1
-    assert ran.out.splitlines()[-1] == f"{own}:straight does not convert with OPI: nothing becomes a neuron."
+    assert ran.out.splitlines()[-1] == (
+        f"{own}:straight does not convert with OPI: nothing becomes a neuron. "
+        "A network without activations is linear and needs no spikes."
+    )
+    ran = run("check", f"{own}:smooth", "--recipe", "DCGS")
+    assert ran.status == 1
+    assert 'nothing becomes a neuron. With encode="everything" every wire' in ran.out.splitlines()[-1]

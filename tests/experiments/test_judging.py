@@ -158,6 +158,8 @@ def test_how_many_images_are_counted_at_once_changes_nothing(
 def test_diagnose_first_takes_the_first_images(conversion: Conversion, images: ImageDataset, judging: Judging) -> None:
     found = diagnose_first(conversion, images, replace(judging, diagnosed_images=500))
     assert (found.samples, found.timesteps, found.tolerance) == (20, 4, 0.9)
+    found = diagnose_first(conversion, images, replace(judging, images=3))
+    assert found.samples == 3, "no image that is not judged"
 
 
 def test_the_embedded_network_keeps_its_answers_when_it_spikes() -> None:
