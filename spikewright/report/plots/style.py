@@ -140,15 +140,26 @@ def whole_ticks(ax: Axes, axis: str) -> None:
     getattr(ax, f"{axis}axis").set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
+def _told_apart(names: Sequence[str], limits: Sequence[int]) -> list[str]:
+    """Names cut to the first of some limits at which no two become the same; numbered if there is none."""
+    short: list[str] = []
+    for limit in limits:
+        short = [words(name, limit) for name in names]
+        if len(set(short)) == len(set(names)):
+            return short
+    return [f"{i}: {name}" for i, name in enumerate(short)]
+
+
 def legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str]) -> None:
     """Put the legend above the axes, where it covers nothing."""
     if not handles:
         return
-    longest = max(len(words(name, 40)) for name in names)
-    columns = max(1, min(len(names), 6, int(figure.get_figwidth() * 12 / (longest + 7))))
+    across = int(figure.get_figwidth() * 12)
+    texts = _told_apart(names, (40, across - 7))
+    columns = max(1, min(len(names), 6, across // (max(map(len, texts)) + 7)))
     figure.legend(
         list(handles),
-        [words(name, 40) for name in names],
+        texts,
         loc="outside upper left",
         ncols=columns,
         frameon=False,
