@@ -30,6 +30,7 @@ def psnr(values: Tensor, targets: Tensor) -> Tensor:
         -10 log10 of the mean squared error
 
     Example:
+        >>> import torch
         >>> psnr(torch.full((1, 1, 2, 2), 0.6), torch.full((1, 1, 2, 2), 0.5))
         tensor([20.0000])
     """
@@ -40,6 +41,7 @@ def rms_error(values: Tensor, targets: Tensor) -> Tensor:
     """Root mean square error of each sample, [N, *F] -> [N].
 
     Example:
+        >>> import torch
         >>> rms_error(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 3.0]]))
         tensor([3.])
     """
@@ -50,6 +52,7 @@ def absolute_error(values: Tensor, targets: Tensor) -> Tensor:
     """Mean absolute error of each sample, [N, *F] -> [N].
 
     Example:
+        >>> import torch
         >>> absolute_error(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
         tensor([2.])
     """

@@ -149,6 +149,7 @@ def metric_over_time(
         ShapeError: if targets are not of the shape of the values, or the model cannot take x.
 
     Example:
+        >>> from spikewright.core import Spiking
         >>> from spikewright.neurons import IF
         >>> from spikewright.train import RMSE
         >>> x = torch.tensor([[0.25, 0.75]])
