@@ -1,4 +1,4 @@
-# demo, test, check, bench, docs: each sets up what it needs on first use. PYTHON=... chooses the interpreter.
+# demo, test, check, bench, bench-runtime, docs: each sets up what it needs on first use. PYTHON=... chooses the interpreter.
 
 PYTHON ?= $(firstword $(wildcard .venv/bin/python) python3)
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -11,7 +11,7 @@ DRY_RUN = $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 install = $(if $(DRY_RUN),,$(eval SENTENCE := $$(shell sh tools/setup.sh "$(PYTHON)" $(1) $(2)))$(if \
   $(SENTENCE),$(error $(SENTENCE))))
 
-.PHONY: help demo test check bench docs
+.PHONY: help demo test check bench bench-runtime docs
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -33,6 +33,10 @@ bench: $(BENCH_READY)  ## speed and memory beside another library, and what cali
 	@.venv-bench/bin/python benchmarks/calibration.py
 	@.venv-bench/bin/python benchmarks/step_cost.py
 	@.venv-bench/bin/python benchmarks/depth.py
+
+bench-runtime: $(BENCH_READY)  ## the event runtime beside torch; whole networks need SPIKEWRIGHT_DATA
+	@.venv-bench/bin/python benchmarks/event_layers.py
+	@.venv-bench/bin/python benchmarks/event_networks.py
 
 docs: $(READY)  ## write the generated pages of docs/ again
 	@for page in map api results papers methods support training_free dense_prediction readme; do $(BIN)/python tools/$$page.py || exit 1; done

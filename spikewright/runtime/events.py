@@ -13,6 +13,9 @@ from ..core.compiled import compiled
 TAIL = 16
 """Entries behind the last list that may be read, never used: lists are read sixteen at a time."""
 
+MOST_CHANNELS = 2**16
+"""Entries of a list are whole numbers of 16 bits."""
+
 _NOTHING = np.empty((0, 0, 0, 0), np.float32)
 
 

@@ -84,7 +84,7 @@ class Layer:
         kept = np.zeros((self.program.parts, 0, 0, 0), np.float32) if state is None else state.rows
         steps = np.arange(1, timesteps + 1, dtype=np.float32) + np.float32(0 if state is None else state.done)
         arguments = (
-            *(table, self.program.kind, block, registers, self._padded(bias[None, None], block, 0)[0, 0], base),
+            *(table, self.program.kind, block, registers, self._padded(bias, block), base),
             *(constants, self.program.numbers, steps, *self.program.firing, kept, state is not None),
             *(currents, counts, lists, values, channels, width),
         )
@@ -123,7 +123,7 @@ class Layer:
         channels, height, width = image_of(self.shape)
         parts = [part.reshape(samples, channels, height * width).transpose(1, 2) for part in state if part.dim()]
         done = sum(int(part) for part in state if not part.dim())
-        rows = [self._padded(part.numpy(), register_width(channels), 0) for part in parts]
+        rows = [self._padded(part.numpy(), register_width(channels)) for part in parts]
         return _Carried(np.stack(rows), done, type(state))
 
     def _keep(self, state: _Carried, timesteps: int) -> None:
@@ -182,7 +182,7 @@ class Layer:
             constant = torch.as_tensor(self._constant(), dtype=torch.float32)
             own = torch.from_numpy(constants[neurons.V_THRESHOLD]).T.reshape(self._spread(constants.shape[1]))
             constants = cast(np.ndarray, constant_rows([own, constant], self.shape))
-        padded = self._padded(constants, block, 0)
+        padded = self._padded(constants, block)
         if not self.plain:
             padded[neurons.V_THRESHOLD, :, self.shape[0] :] = np.finfo(np.float32).max  # padding never fires
         return padded
@@ -191,7 +191,7 @@ class Layer:
         """The shape that a constant [C, 1 or P] has as a tensor that broadcasts to [N, *F]."""
         return self.shape if pixels > 1 else (self.shape[0], *([1] * (len(self.shape) - 1)))
 
-    def _padded(self, values: np.ndarray, block: int, fill: float) -> np.ndarray:
-        full = np.full((*values.shape[:-1], rounded(self.shape[0], block)), fill, np.float32)
+    def _padded(self, values: np.ndarray, block: int) -> np.ndarray:
+        full = np.zeros((*values.shape[:-1], rounded(self.shape[0], block)), np.float32)
         full[..., : self.shape[0]] = values
         return full

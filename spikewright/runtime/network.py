@@ -76,18 +76,24 @@ class EventNetwork(Timed):
         Raises:
             ShapeError: if xs is no float32 [T, N, ...] of the shape that the network was compiled for.
             DataError: if xs holds NaN or infinite values.
+            ArgumentError: if xs asks for a gradient.
             ConversionError: if the model's weights or constants have been changed since it was compiled.
         """
         check_sequence(xs, "EventNetwork")
         check_finite(xs, "EventNetwork")
         self._check(xs)
         with self._lock, torch.inference_mode(), readable_input("EventNetwork", xs, _TIME_FIRST):
-            parts = [self._run(part) for part in xs.split(self._together(*xs.shape[:2]), dim=1)]
-        out = torch.cat([wire.dense().expand(len(xs), *wire.dense().shape[1:]) for wire in parts], dim=1)
-        return out.clone()
+            # made dense at once: the next part is written into the same lists
+            parts = [self._run(part).dense() for part in xs.split(self._together(*xs.shape[:2]), dim=1)]
+        return torch.cat([part.expand(len(xs), *part.shape[1:]) for part in parts], dim=1)
 
     def choose(self, example: Tensor) -> None:
-        """Decide for every layer, by timing it on typical input [T, N, ...], up to which density events are faster."""
+        """Decide for every layer, by timing it on typical input [T, N, ...], up to which density events are faster.
+
+        Raises:
+            ShapeError, ArgumentError, ConversionError: as in `forward`.
+        """
+        self._check(example)
 
         def decide(operation: Operation, wires: Mapping[fx.Node, Any]) -> Any:
             if isinstance(operation, Layer):
@@ -120,6 +126,9 @@ class EventNetwork(Timed):
             met = f"{list(xs.shape)} in {xs.dtype} on {xs.device.type}"
             expected = f"[T, N, {', '.join(map(str, self.shape))}] in float32 on the CPU"
             raise ShapeError(sentence("EventNetwork", met, expected, "Compile it again for another input"))
+        if xs.requires_grad:
+            met, todo = "an input that asks for a gradient", "Take gradients of the model it was compiled from"
+            raise ArgumentError(sentence("EventNetwork", met, "one that does not", todo))
         if _written(self._source[0]) != self._written:
             raise ConversionError(
                 "EventNetwork: its model has been changed since it was compiled; expected the weights, constants and "
@@ -137,7 +146,7 @@ class EventNetwork(Timed):
         """Run an input [T, N, ...] and say of every layer on which path it ran, how dense, how much work, how long.
 
         Raises:
-            ShapeError, DataError, ConversionError: as in `forward`.
+            ShapeError, DataError, ArgumentError, ConversionError: as in `forward`.
         """
         self(xs)
         steps: list[Step] = []

@@ -12,6 +12,7 @@ from torch import fx, nn
 from ..core.dynamics import dynamics_of
 from ..core.neuron import Neuron
 from ..core.trace import module_of, path_of
+from .events import MOST_CHANNELS
 from .layer import Layer
 from .lists import Concat, Pool
 from .program import no_neurons, program
@@ -38,12 +39,14 @@ def planned(graph: fx.GraphModule, shapes: Shapes) -> list[Operation]:
     operations: list[Operation] = []
     taken: set[fx.Node] = set()
     layers = {node: _layer(graph, node, shapes, taken) for node in reversed(graph.graph.nodes) if node not in taken}
+    made: set[fx.Node] = set()
     for node in graph.graph.nodes:
         if node in taken or node.op in ("placeholder", "output"):
             continue
-        made = {operation.node for operation in operations if makes_events(operation)}
         joined = layers.get(node) or _pool(graph, node, shapes, made) or _concat(node, shapes, made)
         operations.append(joined or TorchCall(node, graph, path_of(node)))
+        if makes_events(operations[-1]):
+            made.add(node)
     return [operation for operation in operations if _is_read(operation, operations, graph)]
 
 
@@ -82,19 +85,25 @@ def _concat(node: fx.Node, shapes: Shapes, made: set[fx.Node]) -> Concat | None:
     given: Any = node.args
     axis = given[1] if len(given) > 1 else node.kwargs.get("dim", 0)
     parts = list(given[0]) if given and isinstance(given[0], list | tuple) else []
-    if axis not in (1, -len(shapes[node])) or not parts or not all(part in made for part in parts):
+    if (
+        axis not in (1, -len(shapes[node]))
+        or not parts
+        or shapes[node][0] > MOST_CHANNELS
+        or not all(part in made for part in parts)
+    ):
         return None
     return Concat(node, cast(list[fx.Node], parts), path_of(node), shapes[node])
 
 
 def _layer(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, taken: set[fx.Node]) -> Layer | None:
-    if node not in shapes or len(shapes[node]) not in (1, 2, 3):
+    if node not in shapes or len(shapes[node]) not in (1, 2, 3) or shapes[node][0] > MOST_CHANNELS:
         return None
     module, shape = module_of(graph, node), shapes[node]
     if isinstance(module, Neuron):
         dynamics = dynamics_of(module)
         found = None if dynamics is None else program(dynamics, module.amplitude, shape)
-        if found is None or not isinstance(node.args[0], fx.Node):
+        hooked = module._forward_hooks or module._forward_pre_hooks  # someone wants to see every call
+        if found is None or hooked or not isinstance(node.args[0], fx.Node):
             return None
         absorbed: list[fx.Node] = []
         sources = _driven_by(graph, node.args[0], shapes, absorbed)
@@ -135,6 +144,8 @@ def _weighted(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, absorbed: li
         if len(given.users) == 1:
             flattened.append(given)
         given = cast(fx.Node, given.args[0])
+    if isinstance(layer, nn.Linear) and len(shapes[node]) != 1:  # of tokens, the last axis
+        return None
     source = through(layer, path_of(node), given, shapes[given])
     if source is not None:
         absorbed += [node, *flattened]

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812
 
-from .events import Events
+from .events import MOST_CHANNELS, Events
 from .synapses import Geometry, Synapse
 from .wire import Wire, image_of
 
@@ -74,7 +74,7 @@ def through(layer: nn.Module, name: str, node: fx.Node, shape: tuple[int, ...]) 
         node: the node whose wire it reads.
         shape: one sample's shape there; of a linear layer, that before it is flattened.
     """
-    if type(layer) not in LAYERS or layer._forward_hooks or layer._forward_pre_hooks:
+    if type(layer) not in LAYERS or layer._forward_hooks or layer._forward_pre_hooks or shape[0] > MOST_CHANNELS:
         return None
     return (_linear if type(layer) is nn.Linear else _convolution)(layer, name, node, shape)
 

@@ -206,6 +206,55 @@ def test_a_model_that_has_changed_is_noticed() -> None:
         network(sequence())
 
 
+def test_parts_of_a_network_that_ends_in_spikes_do_not_overwrite_each_other() -> None:
+    torch.manual_seed(0)
+    model = Spiking(nn.Sequential(nn.Conv2d(3, 16, 3), IF(v_threshold=0.3))).eval()
+    xs = torch.rand(4, 700, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    network = compile(model, xs[:, :2])
+    assert 2 * network._together(4, 700) <= 700
+    with torch.no_grad():
+        torch.testing.assert_close(network(xs), model(xs))
+
+
+def test_tokens_and_very_many_channels_stay_with_torch() -> None:
+    torch.manual_seed(0)
+    one_token = Spiking(nn.Sequential(IF(), nn.Linear(6, 5), IF(v_threshold=0.1))).eval()
+    many = Spiking(nn.Sequential(IF(v_threshold=0.2), nn.Linear(70_000, 3))).eval()
+    for model, xs in ((one_token, torch.rand(3, 2, 1, 6)), (many, torch.rand(2, 2, 70_000))):
+        with torch.no_grad():
+            torch.testing.assert_close(compile(model, xs)(xs), model(xs), rtol=1e-4, atol=1e-4)
+
+
+def test_hooks_on_neurons_are_called() -> None:
+    model, seen = small(), []
+    model.module.get_submodule("1").register_forward_hook(lambda *_: seen.append(1))
+    network = compile(model, sequence())
+    seen.clear()
+    network(sequence())
+    assert seen
+
+
+def test_gradients_are_refused() -> None:
+    network = compile(small(), sequence())
+    with pytest.raises(ArgumentError, match="asks for a gradient; expected one that does not"):
+        network(sequence().requires_grad_())
+
+
+def test_an_interrupted_call_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small()
+    network = compile(model, sequence())
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spikewright.runtime.layer.over_parts", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            network(sequence())
+    with torch.no_grad():
+        torch.testing.assert_close(network(sequence()), model(sequence()))
+
+
 def test_it_stays_in_eval_on_the_cpu() -> None:
     network = compile(small(), sequence())
     assert network.eval() is network
