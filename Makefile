@@ -14,7 +14,7 @@ install = $(if $(DRY_RUN),,$(eval SENTENCE := $$(shell sh tools/setup.sh "$(PYTH
 .PHONY: help demo test check bench bench-runtime docs
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' Makefile
 
 demo: $(READY)  ## convert two trained networks, judge them on real images, write a report (5 minutes)
 	@$(BIN)/spikewright demo
