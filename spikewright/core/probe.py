@@ -91,17 +91,29 @@ def probed(module: nn.Module, xs: Tensor, memory: ProbeMemory) -> Iterator[None]
     The probe is one step of one sample. It is not repeated while weights and shape stay as they are and no gradient
     is asked for.
     """
-    layers = [part for part in module.modules() if isinstance(part, Probed)]
+    layers = probed_layers(module)
     if not layers:
         yield
         return
     learning = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in module.parameters())
     key = None if learning else _key(module, xs)
     if key is None or key != memory.key:
-        found = _probe(module, layers, xs)
+        found = probe(module, layers, xs)
         memory.key, memory.found = (key, found) if key is not None else (None, [])
     else:
         found = memory.found
+    with knowing(layers, found):
+        yield
+
+
+def probed_layers(module: nn.Module) -> list[Probed]:
+    """The probed layers of a network, in the order in which `probe` returns what they hear."""
+    return [part for part in module.modules() if isinstance(part, Probed)]
+
+
+@contextmanager
+def knowing(layers: list[Probed], found: list[list[tuple[Tensor, ...]]]) -> Iterator[None]:
+    """Within the block probed layers know the constant parts that a probe has found, one for each of their calls."""
     try:
         for layer, constants in zip(layers, found):
             layer.constants = list(constants)
@@ -120,7 +132,8 @@ def probed(module: nn.Module, xs: Tensor, memory: ProbeMemory) -> Iterator[None]
             layer.constants = None
 
 
-def _probe(module: nn.Module, layers: list[Probed], xs: Tensor) -> list[list[tuple[Tensor, ...]]]:
+def probe(module: nn.Module, layers: list[Probed], xs: Tensor) -> list[list[tuple[Tensor, ...]]]:
+    """What arrives at probed layers, call by call, in one step of one silent sample like those of xs [T, N, ...]."""
     mark = _probing.set(True)
     stateful = [part for part in module.modules() if isinstance(part, Stateful)]
     carried = [part.carry for part in stateful]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -97,10 +97,14 @@ def check_window(xs: Tensor, window: int, who: str) -> None:
         )
 
 
-@contextmanager
-def told(module: nn.Module, timesteps: int) -> Iterator[None]:
+def told(module: nn.Module, timesteps: int) -> AbstractContextManager[None]:
     """Within the block every temporal layer of a module knows the number of time steps."""
-    layers = [part for part in module.modules() if isinstance(part, Temporal)]
+    return all_told([part for part in module.modules() if isinstance(part, Temporal)], timesteps)
+
+
+@contextmanager
+def all_told(layers: Iterable[Temporal], timesteps: int) -> Iterator[None]:
+    """Within the block these temporal layers know the number of time steps."""
     try:
         for layer in layers:
             layer.timesteps = timesteps

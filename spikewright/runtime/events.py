@@ -24,8 +24,8 @@ class Events:
     """Which channels are active where and when.
 
     Args:
-        counts: length of each list, int32 [T, N, P], P = H * W.
-        channels: the lists, uint16 [T, N, P, capacity].
+        counts: length of each list, int32 [N, P, T], P = H * W; time is innermost, as it is read.
+        channels: the lists, uint16 [N, P, T, capacity].
         values: what each entry delivers, in units of its channel's amplitude, float32 like `channels`; None for 1.
         image: (C, H, W).
         amplitude: what a unit delivers, float32 [C].
@@ -42,12 +42,18 @@ class Events:
         """Share of the entries that are not zero."""
         return float(self.counts.sum()) / (self.counts.size * self.image[0])
 
+    def key(self) -> tuple:
+        """Form and place in memory: while it is the same, so is what a compiled loop is told of them."""
+        places = tuple(0 if part is None else part.ctypes.data for part in (self.counts, self.channels, self.values))
+        return *places, self.channels.shape, self.image, self.amplitude.tobytes()
+
     def dense(self) -> Tensor:
         """The sequence itself, [T, N, C, H, W], channels last in memory."""
         c, h, w = self.image
-        out = np.zeros((*self.counts.shape, c), np.float32)
+        samples, pixels, timesteps = self.counts.shape
+        out = np.zeros((timesteps, samples, pixels, c), np.float32)
         _fill(self.counts, self.channels, _NOTHING if self.values is None else self.values, self.amplitude, out)
-        return torch.from_numpy(out).view(*self.counts.shape[:2], h, w, c).permute(0, 1, 4, 2, 3)
+        return torch.from_numpy(out).view(timesteps, samples, h, w, c).permute(0, 1, 4, 2, 3)
 
 
 def room(
@@ -63,7 +69,7 @@ def room(
     """
     c, h, w = image
     capacity = -(-(capacity or c) // TAIL) * TAIL
-    shape = (timesteps, samples, h * w, capacity)
+    shape = (samples, h * w, timesteps, capacity)
     size = timesteps * samples * h * w * capacity
     channels = np.empty(size + TAIL, np.uint16)[:size].reshape(shape)
     values = np.empty(size + TAIL, np.float32)[:size].reshape(shape) if valued else _NOTHING
@@ -87,20 +93,20 @@ def _list(given, counts, channels, values):  # pragma: no cover - compiled
                 found = 0
                 for c in range(given.shape[3]):
                     value = given[t, n, p, c]
-                    channels[t, n, p, found] = c
-                    values[t, n, p, found] = value
+                    channels[n, p, t, found] = c
+                    values[n, p, t, found] = value
                     found += value != 0
                     if found == channels.shape[3]:
                         break
-                counts[t, n, p] = found
+                counts[n, p, t] = found
 
 
 @compiled
 def _fill(counts, channels, values, amplitude, out):  # pragma: no cover - compiled
     weighted = values.size > 0
-    for t in range(counts.shape[0]):
-        for n in range(counts.shape[1]):
-            for p in range(counts.shape[2]):
-                for i in range(counts[t, n, p]):
-                    c = channels[t, n, p, i]
-                    out[t, n, p, c] += values[t, n, p, i] * amplitude[c] if weighted else amplitude[c]
+    for t in range(counts.shape[2]):
+        for n in range(counts.shape[0]):
+            for p in range(counts.shape[1]):
+                for i in range(counts[n, p, t]):
+                    c = channels[n, p, t, i]
+                    out[t, n, p, c] += values[n, p, t, i] * amplitude[c] if weighted else amplitude[c]

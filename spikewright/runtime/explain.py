@@ -83,7 +83,7 @@ def additions(events: Events, source: Source) -> int:
     _, height, width = events.image
     rows, columns = reached(source.geometry, height, width)
     fan_out = np.outer(rows, columns).ravel() * (len(source.weight) // source.geometry.groups)
-    return int((events.counts.sum((0, 1), dtype=np.int64) * fan_out).sum())
+    return int((events.counts.sum((0, 2), dtype=np.int64) * fan_out).sum())
 
 
 def reached(geometry: Geometry, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

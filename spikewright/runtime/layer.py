@@ -17,7 +17,8 @@ from . import neuron_kernels as neurons
 from .events import Events, room
 from .program import Program, constant_rows
 from .sources import Source
-from .synapses import register_width, rounded
+from .synapses import Synapse, register_width, rounded
+from .vector import WIDTHS
 from .wire import Wire, image_of
 
 _NOTHING = np.empty((0, 0, 0, 0), np.float32)
@@ -33,6 +34,20 @@ class _Carried(NamedTuple):
     kind: Any  # the state's class
 
 
+class _Call(NamedTuple):
+    """What stays the same from call to call."""
+
+    key: tuple
+    driven: tuple  # the sources' table, the kind of neuron, the block, the registers, the biases
+    constants: np.ndarray
+    steps: np.ndarray
+    no_state: np.ndarray
+    room: tuple[np.ndarray, ...]
+    places: tuple[int, int]  # number of places, channels of each
+    joined: int  # pixels of a place
+    held: Any  # what the table's addresses point at
+
+
 @dataclass
 class Layer:
     """Sources, and what happens to the sum of their currents.
@@ -44,6 +59,7 @@ class Layer:
         program: what the neurons do.
         shape: one sample's shape of the output.
         neuron: the neurons as torch has them, which hold the state that is carried from call to call.
+        constant: what arrives at differential neurons without an image, [1, *F].
     """
 
     node: fx.Node
@@ -52,7 +68,9 @@ class Layer:
     program: Program
     shape: tuple[int, ...]
     neuron: Neuron | None = None
+    constant: Tensor | None = None
     _rooms: dict[tuple[int, int], tuple[np.ndarray, ...]] = field(default_factory=dict, repr=False)
+    _last: _Call | None = field(default=None, repr=False)
 
     @property
     def inputs(self) -> list[fx.Node]:
@@ -69,37 +87,81 @@ class Layer:
         events = [
             wire.listed() if self.takes_events(source, wire) else None for source, wire in zip(self.sources, given)
         ]
-        base, bias = self._base(given, events)
         timesteps, samples = given[0].timesteps, self._samples(given)
-        image = image_of(self.shape)
-        channels, height, width = image
-        registers = register_width(channels)
-        synapses = [(s.synapse(e, registers), e) for s, e in zip(self.sources, events) if e is not None]
-        table = np.array([synapse.row(e) for synapse, e in synapses], np.int64).reshape(-1, loop.FIELDS)
-        block = self._block([synapse for synapse, _ in synapses], registers)
-        currents = np.empty((timesteps, samples, height * width, channels), np.float32) if self.plain else _NOTHING
-        counts, lists, values = self._room(timesteps, samples)
-        constants = self._constants(block)
+        base = self._base(given, events)
+        call = self._prepared(timesteps, samples, events)
+        channels, height, width = image_of(self.shape)
+        currents = np.empty((timesteps, samples, *call.places), np.float32) if self.plain else _NOTHING
+        counts, lists, values = call.room
+        counts.fill(0)
         state = self._carried(samples)
-        kept = np.zeros((self.program.parts, 0, 0, 0), np.float32) if state is None else state.rows
-        steps = np.arange(1, timesteps + 1, dtype=np.float32) + np.float32(0 if state is None else state.done)
+        if state is None:
+            kept, steps = call.no_state, call.steps
+        else:
+            kept, steps = state.rows.reshape(len(state.rows), samples, call.places[0], -1), call.steps + state.done
         arguments = (
-            *(table, self.program.kind, block, registers, self._padded(bias, block), base),
-            *(constants, self.program.numbers, steps, *self.program.firing, kept, state is not None),
-            *(currents, counts, lists, values, channels, width),
+            *call.driven,
+            base if base is _NOTHING else base.reshape(*base.shape[:2], *call.places),
+            *(call.constants, self.program.numbers, steps, *self.program.firing, kept, state is not None),
+            *(currents, counts, lists, values, call.places[1], channels, width // call.joined),
         )
         try:
             over_parts(loop.run_layer, arguments, samples * height)
         except BaseException:  # Ctrl-C: threads may still be writing into what the next call would use
             self._rooms.clear()
+            self._last = None
             raise
         if state is not None:
             self._keep(state, timesteps)
         if self.plain:
             out = torch.from_numpy(currents).view(timesteps, samples, height, width, channels).permute(0, 1, 4, 2, 3)
             return Wire(timesteps, self.shape, tensor=out.reshape(timesteps, samples, *self.shape))
-        spikes = Events(counts, lists, values if self.program.graded else None, image, self.program.amplitude)
+        spikes = Events(
+            counts, lists, values if self.program.graded else None, (channels, height, width), self.program.amplitude
+        )
         return Wire(timesteps, self.shape, events=spikes)
+
+    def _prepared(self, timesteps: int, samples: int, events: list[Events | None]) -> _Call:
+        """What the compiled loop is given, the same from call to call while its inputs have the same form and place."""
+        key = (timesteps, samples, *(None if e is None else e.key() for e in events))
+        if self._last is None or self._last.key != key:
+            self._last = self._prepare(key, timesteps, samples, events)
+        return self._last
+
+    def _prepare(self, key: tuple, timesteps: int, samples: int, events: list[Events | None]) -> _Call:
+        channels, height, width = image_of(self.shape)
+        joined = self._joined()
+        registers = register_width(channels * joined)
+        driven = [(s.synapse(e, registers, joined), e) for s, e in zip(self.sources, events) if e is not None]
+        table = np.array([synapse.row(e) for synapse, e in driven], np.int64).reshape(-1, loop.FIELDS)
+        block = self._block([synapse for synapse, _ in driven], channels * joined, registers)
+        bias = np.zeros(channels, np.float32)
+        for source, found in zip(self.sources, events):
+            if found is not None and source.bias is not None:
+                bias += source.bias
+        constants = self._padded(self._constants(), joined, block)
+        if not self.plain:
+            constants[neurons.V_THRESHOLD, :, channels * joined :] = np.finfo(np.float32).max  # padding never fires
+        return _Call(
+            key=key,
+            driven=(table, self.program.kind, block, registers, self._padded(bias[None], joined, block)[0]),
+            constants=np.ascontiguousarray(
+                constants.reshape(*constants.shape[:2], -1, block).transpose(1, 2, 0, 3)  # a block's together
+            ),
+            steps=np.arange(1, timesteps + 1, dtype=np.float32),
+            no_state=np.zeros((self.program.parts, 0, 0, 0), np.float32),
+            room=self._room(timesteps, samples),
+            places=(height * width // joined, channels * joined),
+            joined=joined,
+            held=driven,
+        )
+
+    def _joined(self) -> int:
+        """Neighbouring pixels that are done as one place, as a pixel's channels alone would not fill the registers."""
+        channels, _, width = image_of(self.shape)
+        pixels = WIDTHS[0] // channels
+        wide = channels % 16 == 0 and pixels > 1 and width % pixels == 0
+        return pixels if wide and all(source.can_join(pixels) for source in self.sources) else 1
 
     @property
     def plain(self) -> bool:
@@ -118,12 +180,12 @@ class Layer:
             return None
         fresh = self.neuron.init_state(torch.empty(samples, *self.shape))
         if self.program.kind == neurons.DIFFERENTIAL:
-            fresh = fresh._replace(r_in=fresh.r_in + self._constant())  # pyright: ignore[reportAttributeAccessIssue]
+            fresh = fresh._replace(r_in=fresh.r_in + self.constant)  # pyright: ignore[reportAttributeAccessIssue]
         state = self.neuron.begin(lambda: fresh, fresh)
         channels, height, width = image_of(self.shape)
         parts = [part.reshape(samples, channels, height * width).transpose(1, 2) for part in state if part.dim()]
         done = sum(int(part) for part in state if not part.dim())
-        rows = [self._padded(part.numpy(), register_width(channels)) for part in parts]
+        rows = [self._padded(part.numpy(), 1, register_width(channels)) for part in parts]
         return _Carried(np.stack(rows), done, type(state))
 
     def _keep(self, state: _Carried, timesteps: int) -> None:
@@ -132,37 +194,22 @@ class Layer:
         counted = [torch.tensor(state.done + timesteps)] if len(state.kind._fields) > len(parts) else []
         cast(Neuron, self.neuron).end(state.kind(*counted, *parts))
 
-    def hear(self) -> None:
-        """Have done with what the shell has told the neurons for this call; timing it runs a layer more than once."""
-        told = getattr(self.neuron, "constants", None)
-        if told:
-            told.pop(0)
-
-    def _constant(self) -> Tensor | float:
-        """What arrives at differential neurons without an image, [1, *F], as the shell has told them."""
-        told = getattr(self.neuron, "constants", None)
-        return told[0][0] if told else 0.0
-
     def _samples(self, given: list[Wire]) -> int:
         first = given[0]
-        return first.tensor.shape[1] if first.tensor is not None else first.listed().counts.shape[1]
+        return first.tensor.shape[1] if first.tensor is not None else first.listed().counts.shape[0]
 
-    def _base(self, given: list[Wire], events: list[Events | None]) -> tuple[np.ndarray, np.ndarray]:
-        base, bias = None, np.zeros(self.shape[0], np.float32)
-        for source, wire, found in zip(self.sources, given, events):
-            if found is None:
-                part = source.dense(wire)
-                base = part if base is None else base + part
-            elif source.bias is not None:
-                bias += source.bias
-        if base is None:
-            return _NOTHING, bias
+    def _base(self, given: list[Wire], events: list[Events | None]) -> np.ndarray:
+        """Currents of the sources that are run dense, [1 or T, N, P, C]; empty without one."""
+        parts = [source.dense(wire) for source, wire, found in zip(self.sources, given, events) if found is None]
+        if not parts:
+            return _NOTHING
+        base = sum(parts[1:], parts[0])
         wide = base.reshape(*base.shape[:2], *image_of(self.shape)).permute(0, 1, 3, 4, 2).contiguous()
-        return wide.flatten(2, 3).numpy(), bias
+        return wide.flatten(2, 3).numpy()
 
-    def _block(self, synapses: list, width: int) -> int:
-        whole = rounded(self.shape[0], width)
-        if any(synapse.scatters for synapse in synapses):
+    def _block(self, synapses: list[Synapse], channels: int, width: int) -> int:
+        whole = rounded(channels, width)
+        if any(synapse.kind == loop.SCATTER for synapse in synapses):
             return whole
         largest = max((synapse.packed.nbytes for synapse in synapses), default=0)
         return whole if largest <= _CACHE_BYTES else width
@@ -172,26 +219,26 @@ class Layer:
         if key not in self._rooms:
             self._rooms.clear()
             self._rooms[key] = room(timesteps, samples, image_of(self.shape), self.program.graded)
-        counts, lists, values = self._rooms[key]
-        counts[:] = 0
-        return counts, lists, values
+        return self._rooms[key]
 
-    def _constants(self, block: int) -> np.ndarray:
+    def _constants(self) -> np.ndarray:
+        """The neurons' constants, [K, 1 or P, C]."""
         constants = self.program.constants
-        if self.program.kind == neurons.DIFFERENTIAL:
-            constant = torch.as_tensor(self._constant(), dtype=torch.float32)
-            own = torch.from_numpy(constants[neurons.V_THRESHOLD]).T.reshape(self._spread(constants.shape[1]))
-            constants = cast(np.ndarray, constant_rows([own, constant], self.shape))
-        padded = self._padded(constants, block)
-        if not self.plain:
-            padded[neurons.V_THRESHOLD, :, self.shape[0] :] = np.finfo(np.float32).max  # padding never fires
-        return padded
+        if self.program.kind != neurons.DIFFERENTIAL:
+            return constants
+        own = torch.from_numpy(constants[neurons.V_THRESHOLD]).T.reshape(self._spread(constants.shape[1]))
+        rows = [own, cast(Tensor, self.constant).float()]
+        return cast(np.ndarray, constant_rows(rows, self.shape))
 
     def _spread(self, pixels: int) -> tuple[int, ...]:
         """The shape that a constant [C, 1 or P] has as a tensor that broadcasts to [N, *F]."""
         return self.shape if pixels > 1 else (self.shape[0], *([1] * (len(self.shape) - 1)))
 
-    def _padded(self, values: np.ndarray, block: int) -> np.ndarray:
-        full = np.zeros((*values.shape[:-1], rounded(self.shape[0], block)), np.float32)
-        full[..., : self.shape[0]] = values
+    def _padded(self, values: np.ndarray, joined: int, block: int) -> np.ndarray:
+        """Values [K, 1 or P, C] or [1, C] of pixels as those of places, with zeros up to whole blocks of channels."""
+        if joined > 1:
+            alike = values.ndim < 3 or values.shape[-2] == 1
+            values = np.tile(values, joined) if alike else values.reshape(len(values), -1, joined * values.shape[-1])
+        full = np.zeros((*values.shape[:-1], rounded(values.shape[-1], block)), np.float32)
+        full[..., : values.shape[-1]] = values
         return full

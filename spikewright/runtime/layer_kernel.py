@@ -1,7 +1,8 @@
 """run_layer(): currents of one layer from lists of active channels, and its neurons, in one compiled pass.
 
-For a block of output channels of one output pixel all time steps are done in a row: the weights that one step has
-brought into the cache serve the next, and currents and potentials never leave it.
+For a block of output channels of one place all time steps are done in a row: the weights that one step has brought
+into the cache serve the next, and currents and potentials never leave it. A place is an output pixel, or, where a pixel
+has few channels, several neighbours in a row, whose channels together fill the registers.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ GROUP_IN, GROUP_OUT, INPUTS = range(16, 19)
 FIELDS = 19
 """What a row of `sources` holds: addresses, and the geometry of one convolution."""
 
-GATHER, SCATTER = 0, 1
-"""Kinds of source: a convolution over all channels; one whose groups have few channels each."""
+GATHER, SCATTER, STRAIGHT = 0, 1, 2
+"""Kinds of source: a convolution over all channels; one whose groups have few channels each; each channel to itself."""
 
 CURRENTS, INTEGRATE = 0, 1
 """Kinds of neuron that are run here; the others are in `neuron_kernels`."""
@@ -62,7 +63,7 @@ def _gather(width, weights, rows, values, weighted, count, acc):  # pragma: no c
 
 
 @compiled
-def _scatter(source, start, places, firsts, reached, acc):  # pragma: no cover - compiled
+def _scatter(source, start, step, places, firsts, reached, acc):  # pragma: no cover - compiled
     """Add the spikes that reach an output pixel to the sums of their own groups."""
     capacity, group_in, group_out = source[CAPACITY], source[GROUP_IN], source[GROUP_OUT]
     weights = carray(pointer(source[WEIGHTS]), (1,), np.float32)
@@ -71,13 +72,31 @@ def _scatter(source, start, places, firsts, reached, acc):  # pragma: no cover -
     worth = carray(pointer(source[VALUES]), (1,), np.float32)
     weighted = source[VALUES] != 0
     for j in range(reached):
-        place, first = start + places[j], np.int64(firsts[j])
+        place, first = (start + places[j]) * step[1] + step[0], np.int64(firsts[j])
         for i in range(place * capacity, place * capacity + counts[place]):
             channel = np.int64(channels[i])
             value = worth[i] if weighted else np.float32(1)
             to, row = channel // group_in * group_out, (first + channel) * group_out
             for k in range(group_out):
                 acc[to + k] += value * weights[row + k]
+
+
+@compiled
+def _straight(source, start, step, places, firsts, reached, c, acc):  # pragma: no cover - compiled
+    """Add spikes that drive their own channel to the sums of a block that begins at channel c."""
+    capacity = source[CAPACITY]
+    weights = carray(pointer(source[WEIGHTS]), (1,), np.float32)
+    counts = carray(pointer(source[COUNTS]), (1,), np.int32)
+    channels = carray(pointer(source[CHANNELS]), (1,), np.uint16)
+    worth = carray(pointer(source[VALUES]), (1,), np.float32)
+    weighted = source[VALUES] != 0
+    for j in range(reached):
+        place, shift = (start + places[j]) * step[1] + step[0], np.int64(firsts[j]) - c
+        for i in range(place * capacity, place * capacity + counts[place]):
+            channel = np.int64(channels[i])
+            to = shift + channel
+            if 0 <= to < len(acc):
+                acc[to] += worth[i] * weights[channel] if weighted else weights[channel]
 
 
 @compiled
@@ -101,6 +120,7 @@ def run_layer(  # pragma: no cover - compiled
     channels,
     values,
     outputs,
+    own,
     output_width,
     first,
     last,
@@ -112,21 +132,24 @@ def run_layer(  # pragma: no cover - compiled
         kind: what the neurons do.
         block: output channels that are done together, a multiple of `width`; all of them where a source scatters.
         width: sums held in registers, one of `vector.WIDTHS`.
-        bias: [C'], C' the output channels rounded up to whole blocks.
-        base: currents that are there already, [1 or T, N, P, C]; empty for none.
-        constants: [K, 1 or P, C'], the neurons' constants.
+        bias: [C'], C' the channels of a place rounded up to whole blocks.
+        base: currents that are there already, [1 or T, N, P, C], P places of C channels; empty for none.
+        constants: [1 or P, C' / block, K, block], the neurons' constants.
         numbers: [M], constants that all neurons share.
         steps: t of every step, [T].
         code, levels, others: the firing function, see `encoded`.
         state: [S, N, P, C'], what neurons keep, to begin with and to end with if `carried`.
         currents: [T, N, P, C] for what reaches the layer; empty unless kind is CURRENTS.
-        counts, channels, values: [T, N, P], [T, N, P, capacity] twice, for the spikes; values empty for unit spikes.
-        outputs: C, output channels.
-        output_width: pixels in an output row.
+        counts, channels, values: [N, pixels, T], [N, pixels, T, capacity] twice, for the spikes; values empty for
+            unit spikes.
+        outputs: C, channels of a place.
+        own: channels of a pixel, C or a multiple of 16 that divides it.
+        output_width: places in an output row.
         first, last: output rows of all samples, from 0 to N * output height.
     """
-    timesteps, samples, pixels = counts.shape
-    output_height = pixels // output_width
+    timesteps = counts.shape[2]
+    joined = outputs // own  # pixels of a place
+    output_height = counts.shape[1] // (output_width * joined)
     longest, taps = np.int64(1), np.int64(1)
     for s in range(len(sources)):
         taps = max(taps, sources[s, KERNEL_Y] * sources[s, KERNEL_X])
@@ -136,7 +159,7 @@ def run_layer(  # pragma: no cover - compiled
     places, firsts = np.empty((len(sources), taps), np.int64), np.empty((len(sources), taps), np.int32)
     reached = np.empty(len(sources), np.int64)
     seen = np.empty((timesteps, block), np.float32)
-    v, scratch = np.empty((len(state), block), np.float32), np.empty((3, block), np.float32)
+    v, scratch = np.empty((len(state), block), np.float32), np.empty((4, block), np.float32)
     potentials, size = v.ctypes.data, np.int64(4) * width
     with_base = base.size > 0
     for b in range(len(bias) // block):
@@ -146,8 +169,8 @@ def run_layer(  # pragma: no cover - compiled
             n, oy = row // output_height, row % output_height
             for ox in range(output_width):
                 q = oy * output_width + ox
-                own = min(q, constants.shape[1] - 1)
-                borders = constants.ctypes.data + 4 * (own * constants.shape[2] + c)
+                own_constants = constants[min(q, len(constants) - 1), b]
+                borders = own_constants.ctypes.data
                 for s in range(len(sources)):
                     source = sources[s]
                     y0, x0 = oy * source[STRIDE_Y] - source[PAD_Y], ox * source[STRIDE_X] - source[PAD_X]
@@ -158,7 +181,7 @@ def run_layer(  # pragma: no cover - compiled
                             v[part, k] = state[part, n, q, c + k]
                 elif kind != CURRENTS:
                     for k in range(block):
-                        v[0, k] = constants[1, own, c + k]
+                        v[0, k] = own_constants[1, k]
                     v[1:] = np.float32(0)
                 for t in range(timesteps):
                     for k in range(block):
@@ -168,9 +191,12 @@ def run_layer(  # pragma: no cover - compiled
                             seen[t, k] += base[min(t, base.shape[0] - 1), n, q, c + k]
                     sums = seen.ctypes.data + t * block * 4
                     for s in range(len(sources)):
-                        start = (t * samples + n) * sources[s, HEIGHT] * sources[s, WIDTH]
+                        start = n * sources[s, HEIGHT] * sources[s, WIDTH]
                         if sources[s, KIND] == SCATTER:
-                            _scatter(sources[s], start, places[s], firsts[s], reached[s], seen[t])
+                            _scatter(sources[s], start, (t, timesteps), places[s], firsts[s], reached[s], seen[t])
+                            continue
+                        if sources[s, KIND] == STRAIGHT:
+                            _straight(sources[s], start, (t, timesteps), places[s], firsts[s], reached[s], c, seen[t])
                             continue
                         lengths = carray(pointer(sources[s, COUNTS]), (1,), np.int32)
                         lists, list_values, list_size = (
@@ -180,7 +206,7 @@ def run_layer(  # pragma: no cover - compiled
                         )
                         count = np.int64(0)
                         for j in range(reached[s]):
-                            place = start + places[s, j]
+                            place = (start + places[s, j]) * timesteps + t
                             active = np.int64(lengths[place])
                             begin = place * list_size
                             vector.spread(rows + 4 * count, lists + 2 * begin, firsts[s, j])
@@ -200,36 +226,55 @@ def run_layer(  # pragma: no cover - compiled
                                     width, weights + k * slab, rows, worths, list_values != 0, count, sums + k * size
                                 )
                     if kind == INTEGRATE:
-                        found = np.int64(counts[t, n, q])
                         for k in range(0, block, 16):
                             bits = vector.integrate(potentials + 4 * k, sums + 4 * k, borders + 4 * k)
-                            while bits:
-                                channels[t, n, q, found] = c + k + vector.lowest(bits)
-                                found += 1
-                                bits &= bits - np.uint64(1)
-                        counts[t, n, q] = found
+                            if bits:
+                                part = (c + k) // own if joined > 1 else 0
+                                p, channel = q * joined + part, c + k - part * own
+                                found = np.int64(counts[n, p, t])
+                                while bits:
+                                    channels[n, p, t, found] = channel + vector.lowest(bits)
+                                    found += 1
+                                    bits &= bits - np.uint64(1)
+                                counts[n, p, t] = found
                     elif kind == CURRENTS:
                         for k in range(wide):
                             currents[t, n, q, c + k] = seen[t, k]
                 if kind > INTEGRATE:
-                    rest = constants[:, own, c : c + block]
-                    advance(kind, seen, v, rest, numbers, steps, code, levels, others, scratch)
+                    advance(
+                        kind,
+                        seen.ctypes.data,
+                        timesteps,
+                        potentials,
+                        borders,
+                        block,
+                        numbers,
+                        steps,
+                        code,
+                        levels,
+                        others,
+                        scratch.ctypes.data,
+                    )
                     for t in range(timesteps):
-                        found, spikes = np.int64(counts[t, n, q]), seen.ctypes.data + t * block * 4
+                        spikes = seen.ctypes.data + t * block * 4
                         for k in range(0, block, 16):
                             bits = vector.sent(spikes + 4 * k)
-                            while bits:
-                                j = k + vector.lowest(bits)
-                                if j < wide:  # the channels beyond are padding
-                                    channels[t, n, q, found] = c + j
-                                    if values.size:
-                                        values[t, n, q, found] = seen[t, j]
-                                    found += 1
-                                bits &= bits - np.uint64(1)
-                        counts[t, n, q] = found
+                            if bits:
+                                part = (c + k) // own if joined > 1 else 0
+                                p, channel = q * joined + part, c + k - part * own
+                                found = np.int64(counts[n, p, t])
+                                while bits:
+                                    j = vector.lowest(bits)
+                                    if k + j < wide:  # the channels beyond are padding
+                                        channels[n, p, t, found] = channel + j
+                                        if values.size:
+                                            values[n, p, t, found] = seen[t, k + j]
+                                        found += 1
+                                    bits &= bits - np.uint64(1)
+                                counts[n, p, t] = found
                 if carried:
                     for k in range(block):
                         for part in range(len(state)):
                             state[part, n, q, c + k] = v[part, k]
     # the compiler lets go of an array after its last use, and does not see the uses through its address
-    row_store[0], value_store[0] = 0, 0
+    row_store[0], value_store[0], seen[0, 0], v[0, 0], scratch[0, 0] = 0, 0, 0, 0, 0

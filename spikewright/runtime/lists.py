@@ -99,44 +99,44 @@ class Concat:
 def _room(
     rooms: dict[tuple[int, ...], tuple[np.ndarray, ...]], like: Events, image: tuple[int, int, int], capacity: int
 ) -> tuple[np.ndarray, ...]:
-    key = (*like.counts.shape[:2], capacity, like.values is not None)
+    samples, _, timesteps = like.counts.shape
+    key = (timesteps, samples, capacity, like.values is not None)
     if key not in rooms:
         rooms.clear()
-        timesteps, samples = like.counts.shape[:2]
         rooms[key] = room(timesteps, samples, image, like.values is not None, capacity)
-    rooms[key][0][:] = 0
+    rooms[key][0].fill(0)
     return rooms[key]
 
 
 @compiled
 def _join_windows(given, channels, worth, width, columns, sizes, counts, lists, values):  # pragma: no cover - compiled
     kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x = sizes
-    height = given.shape[2] // width
-    for t in range(counts.shape[0]):
-        for n in range(counts.shape[1]):
-            for q in range(counts.shape[2]):
-                y0, x0 = q // columns * stride_y - pad_y, q % columns * stride_x - pad_x
+    height = given.shape[1] // width
+    for n in range(counts.shape[0]):
+        for q in range(counts.shape[1]):
+            y0, x0 = q // columns * stride_y - pad_y, q % columns * stride_x - pad_x
+            for t in range(counts.shape[2]):
                 found = 0
                 for y in range(max(y0, 0), min(y0 + kernel_y, height)):
                     for x in range(max(x0, 0), min(x0 + kernel_x, width)):
                         p = y * width + x
-                        for i in range(given[t, n, p]):
-                            lists[t, n, q, found] = channels[t, n, p, i]
+                        for i in range(given[n, p, t]):
+                            lists[n, q, t, found] = channels[n, p, t, i]
                             if values.size:
-                                values[t, n, q, found] = worth[t, n, p, i]
+                                values[n, q, t, found] = worth[n, p, t, i]
                             found += 1
-                counts[t, n, q] = found
+                counts[n, q, t] = found
 
 
 @compiled
 def _append(given, channels, worth, ones, first, counts, lists, values):  # pragma: no cover - compiled
-    for t in range(counts.shape[0]):
-        for n in range(counts.shape[1]):
-            for p in range(counts.shape[2]):
-                found = counts[t, n, p]
-                for i in range(given[t, n, p]):
-                    lists[t, n, p, found] = first + channels[t, n, p, i]
+    for n in range(counts.shape[0]):
+        for p in range(counts.shape[1]):
+            for t in range(counts.shape[2]):
+                found = counts[n, p, t]
+                for i in range(given[n, p, t]):
+                    lists[n, p, t, found] = first + channels[n, p, t, i]
                     if values.size:
-                        values[t, n, p, found] = np.float32(1) if ones else worth[t, n, p, i]
+                        values[n, p, t, found] = np.float32(1) if ones else worth[n, p, t, i]
                     found += 1
-                counts[t, n, p] = found
+                counts[n, p, t] = found

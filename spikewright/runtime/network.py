@@ -18,9 +18,10 @@ from ..core.batch_norm import fold_batch_norm
 from ..core.errors import ArgumentError, ConversionError, DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
-from ..core.probe import ProbeMemory, probed
+from ..core.probe import Probed, ProbeMemory, knowing, probe, probed, probed_layers
 from ..core.spiking import Spiking, Timed
-from ..core.temporal import check_finite, check_sequence, fold, told
+from ..core.stateful import Stateful
+from ..core.temporal import Temporal, all_told, check_finite, check_sequence, fold, told
 from ..core.trace import module_of, trace
 from ..report.table import Table
 from .choose import choose_path
@@ -50,9 +51,12 @@ class EventNetwork(Timed):
         self.operations = planned(graph, {n: shapes[n.name] for n in graph.graph.nodes if n.name in shapes})
         self.shape = self._shapes[next(node for node in graph.graph.nodes if node.op == "placeholder").name]
         self._source = (model,)  # in a tuple, so that it is no part of this network
-        self._written = _written(model)
-        self._memory = ProbeMemory()
+        self._tensors = [(part._parameters, part._buffers) for part in model.modules()]
+        self._written = self._now_written()
         self._lock = threading.Lock()
+        self._constants = self._probe()
+        self._temporal = [part for part in graph.modules() if isinstance(part, Temporal)]
+        self._stateful = [part for part in graph.modules() if isinstance(part, Stateful)]
         self._last_use = _last_uses(self.operations, graph)
 
     def __deepcopy__(self, memo: dict) -> EventNetwork:
@@ -129,15 +133,33 @@ class EventNetwork(Timed):
         if xs.requires_grad:
             met, todo = "an input that asks for a gradient", "Take gradients of the model it was compiled from"
             raise ArgumentError(sentence("EventNetwork", met, "one that does not", todo))
-        if _written(self._source[0]) != self._written:
+        if self._now_written() != self._written:
             raise ConversionError(
                 "EventNetwork: its model has been changed since it was compiled; expected the weights, constants and "
                 "mode of then. Compile the model again."
             )
 
+    def _now_written(self) -> tuple:
+        """Changes whenever the model's weights or constants are written or replaced, or its mode is changed."""
+        tensors = (t for part in self._tensors for named in part for t in named.values() if t is not None)
+        kept = tuple((id(t), t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors)
+        return self._source[0].training, kept
+
+    def _probe(self) -> tuple[list[Probed], list[list[tuple[Tensor, ...]]]]:
+        """The probed layers that torch runs, with their constant parts; a layer that is compiled keeps its own."""
+        layers = probed_layers(self.graph)
+        if not layers:
+            return [], []
+        with torch.inference_mode():
+            found = dict(zip(layers, probe(self.graph, layers, torch.zeros(1, 1, *self.shape))))
+        for operation in self.operations:
+            if isinstance(operation, Layer) and operation.neuron in found:
+                ((operation.constant,),) = found.pop(operation.neuron)
+        return list(found), list(found.values())
+
     def _together(self, timesteps: int, samples: int) -> int:
         """Samples that are run at a time, so that what one layer hands to the next stays in the cache."""
-        if any(getattr(part, "carry", None) is not None for part in self.graph.modules()):
+        if any(part.carry is not None for part in self._stateful):
             return samples  # a carried state is that of all samples
         largest = max((int(np.prod(op.shape)) for op in self.operations if isinstance(op, Layer)), default=1)
         return max(1, _CACHE_BYTES // (2 * timesteps * largest))
@@ -169,11 +191,9 @@ class EventNetwork(Timed):
         timesteps = len(xs)
         once = timesteps > 1 and xs.stride(0) == 0
         wires: dict[fx.Node, Any] = {begin: Wire(timesteps, self.shape, tensor=xs[:1] if once else xs)}
-        with probed(graph, xs, self._memory), told(graph, timesteps):
+        with knowing(*self._constants), all_told(self._temporal, timesteps):
             for operation in self.operations:
                 wires[operation.node] = operation.run(wires) if run is None else run(operation, wires)
-                if isinstance(operation, Layer):
-                    operation.hear()
                 for node in self._last_use.get(operation.node, ()):
                     del wires[node]
         return wires[end]
@@ -242,11 +262,6 @@ def _without_idle(graph: fx.GraphModule) -> None:
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
     graph.recompile()
-
-
-def _written(model: nn.Module) -> tuple:
-    tensors = (*model.parameters(), *model.buffers())
-    return model.training, tuple((id(t), t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors)
 
 
 def _last_uses(operations: list[Operation], graph: fx.GraphModule) -> dict[fx.Node, list[fx.Node]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from ..core.compiled import compiled
 from ..neurons.firing.compiled import fire_block
+from .vector import pointer
 
 LEAKY, SIGNED, DIFFERENTIAL = 2, 3, 4
 """Kinds of neuron."""
@@ -27,75 +29,92 @@ SUBTRACT, TO_ZERO, NONE = range(3)
 
 
 @compiled
-def _leaky(seen, state, constants, numbers):  # pragma: no cover - compiled
-    reset, v = int(numbers[RESET]), state[0]
-    for t in range(len(seen)):
-        x = seen[t]
-        for i in range(len(v)):
-            charged = constants[DECAY, i] * v[i] + constants[GAIN, i] * x[i]
-            s = np.float32(charged >= constants[V_THRESHOLD, i]) * constants[MASK, i]
-            if reset == SUBTRACT:
-                v[i] = charged - s * constants[V_THRESHOLD, i]
-            elif reset == TO_ZERO:
-                v[i] = charged * (np.float32(1) - s)
-            else:
-                v[i] = charged
-            x[i] = s
+def _row(address, block, number):  # pragma: no cover - compiled
+    """Row of a table of numbers at an address; a view of an array would count its owners, slower than what is done."""
+    return carray(pointer(address + 4 * number * block), (block,), np.float32)
 
 
 @compiled
-def _signed(seen, state, constants):  # pragma: no cover - compiled
-    v = state[0]
-    for t in range(len(seen)):
-        x = seen[t]
-        for i in range(len(v)):
-            charged = v[i] + x[i]
-            border = constants[V_THRESHOLD, i]
+def _leaky(seen, timesteps, state, constants, block, numbers):  # pragma: no cover - compiled
+    reset, v = int(numbers[RESET]), _row(state, block, 0)
+    theta, decay, gain = _row(constants, block, V_THRESHOLD), _row(constants, block, DECAY), _row(constants, block, GAIN)
+    mask = _row(constants, block, MASK)
+    for t in range(timesteps):
+        x = _row(seen, block, t)
+        for i in range(block):
+            v[i] = decay[i] * v[i] + gain[i] * x[i]
+        for i in range(block):
+            x[i] = mask[i] if v[i] >= theta[i] else np.float32(0)
+        if reset == SUBTRACT:
+            for i in range(block):
+                v[i] -= x[i] * theta[i]
+        elif reset == TO_ZERO:
+            for i in range(block):
+                v[i] *= np.float32(1) - x[i]
+
+
+@compiled
+def _signed(seen, timesteps, state, constants, block):  # pragma: no cover - compiled
+    v, theta = _row(state, block, 0), _row(constants, block, V_THRESHOLD)
+    for t in range(timesteps):
+        x = _row(seen, block, t)
+        for i in range(block):
+            charged, border = v[i] + x[i], theta[i]
             s = np.float32(charged >= border) - np.float32(charged <= -border)
             v[i] = charged - s * border
             x[i] = s
 
 
 @compiled
-def _differential(seen, state, constants, numbers, steps, code, levels, others, scratch):  # pragma: no cover - compiled
-    got, said, theta, silent = state[0], state[1], constants[V_THRESHOLD], constants[CONSTANT]
-    v, emitted, fired = scratch[0], scratch[1], scratch[2]
-    begun, ceiling = numbers[BEGUN], numbers[CEILING]
-    n = len(got)
-    for t in range(len(seen)):
-        x, step = seen[t], steps[t]
-        for i in range(n):
-            now = got[i] + (x[i] - silent[i]) / step
-            got[i] = now
-            v[i] = begun + step * (min(now, ceiling) - said[i]) / theta[i]
+def _differential(  # pragma: no cover - compiled
+    seen, timesteps, state, constants, block, numbers, steps, code, levels, others, scratch
+):
+    got, said = _row(state, block, 0), _row(state, block, 1)
+    theta, silent = _row(constants, block, V_THRESHOLD), _row(constants, block, CONSTANT)
+    v, emitted, fired = _row(scratch, block, 0), _row(scratch, block, 1), _row(scratch, block, 2)
+    per_threshold = _row(scratch, block, 3)
+    begun, ceiling, one = numbers[BEGUN], numbers[CEILING], np.float32(1)
+    for i in range(block):
+        per_threshold[i] = one / theta[i]
+    for t in range(timesteps):
+        x, step = _row(seen, block, t), steps[t]
+        share = one / step
+        # loops over few arrays each: only then does the compiler see that they do not overlap, and takes eight at once
+        for i in range(block):
+            got[i] += (x[i] - silent[i]) * share
+        for i in range(block):
+            v[i] = begun + step * (min(got[i], ceiling) - said[i]) * per_threshold[i]
         if code[1] == 1:
-            for i in range(n):
-                emitted[i] = step * said[i] / theta[i]
-        fire_block(code[0], code[1], levels, others, v, emitted, fired, n)
-        for i in range(n):
+            for i in range(block):
+                emitted[i] = step * said[i] * per_threshold[i]
+        fire_block(code[0], code[1], levels, others, v, emitted, fired, block)
+        for i in range(block):
+            said[i] += fired[i] * theta[i] * share
+        for i in range(block):
             x[i] = fired[i]
-            said[i] = said[i] + fired[i] * theta[i] / step
 
 
 @compiled
 def advance(  # pragma: no cover - compiled
-    kind, seen, state, constants, numbers, steps, code, levels, others, scratch
+    kind, seen, timesteps, state, constants, block, numbers, steps, code, levels, others, scratch
 ):
-    """Run neurons over T steps.
+    """Run neurons over T steps. Tables of numbers [rows, block] are given by their addresses.
 
     Args:
         kind: which neurons.
-        seen: currents, [T, C]; holds the unit spikes afterwards.
-        state: [S, C], potentials, or estimates; holds the last ones afterwards.
-        constants: [K, C], see above.
+        seen: currents, [T, block]; holds the unit spikes afterwards.
+        timesteps: T.
+        state: [S, block], potentials, or estimates; holds the last ones afterwards.
+        constants: [K, block], see above.
+        block: number of neurons.
         numbers: [M], see above.
         steps: t of every step, [T].
         code, levels, others: firing function, see `encoded`.
-        scratch: [3, C].
+        scratch: [4, block].
     """
     if kind == LEAKY:
-        _leaky(seen, state, constants, numbers)
+        _leaky(seen, timesteps, state, constants, block, numbers)
     elif kind == SIGNED:
-        _signed(seen, state, constants)
+        _signed(seen, timesteps, state, constants, block)
     else:
-        _differential(seen, state, constants, numbers, steps, code, levels, others, scratch)
+        _differential(seen, timesteps, state, constants, block, numbers, steps, code, levels, others, scratch)

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812
 
 from .events import MOST_CHANNELS, Events
-from .synapses import Geometry, Synapse
+from .synapses import Geometry, Synapse, joining
 from .wire import Wire, image_of
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
@@ -39,14 +39,36 @@ class Source:
     geometry: Geometry
     apply: Callable[..., Tensor]
     density_limit: float = 1.0
-    _synapses: dict[tuple[int, bytes], Synapse] = field(default_factory=dict, repr=False)
+    _synapses: dict[tuple[int, int, bytes], Synapse] = field(default_factory=dict, repr=False)
 
-    def synapse(self, events: Events, width: int) -> Synapse:
-        """The weights packed for events of such amplitudes and a number of sums held in registers."""
-        key = width, events.amplitude.tobytes()
+    def synapse(self, events: Events, width: int, joined: int = 1) -> Synapse:
+        """The weights packed for events of such amplitudes.
+
+        Args:
+            events: what reaches them.
+            width: sums held in registers.
+            joined: neighbouring output pixels that are done as one.
+        """
+        key = width, joined, events.amplitude.tobytes()
         if key not in self._synapses:
-            self._synapses[key] = Synapse(self.weight, self.geometry, events.amplitude, width)
+            self._synapses[key] = self._packed(events.amplitude, width, joined)
         return self._synapses[key]
+
+    def _packed(self, amplitude: np.ndarray, width: int, joined: int) -> Synapse:
+        if not self.name:
+            return Synapse(None, Geometry((1, joined), stride=(1, joined)), amplitude, width)
+        if joined == 1:
+            return Synapse(self.weight, self.geometry, amplitude, width)
+        return Synapse(*joining(self.weight, self.geometry, joined), amplitude, width)
+
+    def can_join(self, pixels: int) -> bool:
+        """Whether neighbouring output pixels can be done as one without too many zeros among the weights."""
+        geometry, kernel = self.geometry, self.geometry.kernel[1]
+        if not self.name:
+            return True
+        if geometry.groups > 1 or geometry.dilation[1] > 1:
+            return False
+        return 2 * kernel >= kernel + (pixels - 1) * geometry.stride[1]
 
     def dense(self, wire: Wire) -> Tensor:
         """Its currents in torch's operations, [T or 1, N, *F']."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,22 +38,47 @@ def rounded(size: int, to: int) -> int:
     return -(-size // to) * to
 
 
+def joining(weight: np.ndarray, geometry: Geometry, pixels: int) -> tuple[np.ndarray, Geometry]:
+    """The same convolution with a number of neighbouring output pixels as one place, their channels one after another.
+
+    Args:
+        weight: [C', C, kernel height, kernel width].
+        geometry: its sizes, without groups, and without dilation along the row.
+        pixels: how many pixels are one place.
+
+    Returns:
+        Weights [pixels * C', C, kernel height, kernel width + (pixels - 1) * stride], zero where a pixel does not see,
+        and their sizes.
+    """
+    (height, width), (down, along) = geometry.kernel, geometry.stride
+    wide = width + (pixels - 1) * along
+    full = np.zeros((pixels, *weight.shape[:3], wide), weight.dtype)
+    for pixel in range(pixels):
+        full[pixel, ..., pixel * along : pixel * along + width] = weight
+    sizes = replace(geometry, kernel=(height, wide), stride=(down, pixels * along))
+    return full.reshape(-1, *full.shape[2:]), sizes
+
+
 class Synapse:
     """Weights packed for the compiled loop.
 
     Args:
-        weight: [C', C / groups, kernel height, kernel width].
-        geometry: the convolution's sizes.
+        weight: [C', C / groups, kernel height, kernel width]; None for a wire that drives each channel by itself.
+        geometry: the convolution's sizes; of such a wire, how many pixels are one place.
         amplitude: what an event of each input channel is worth, [C].
         width: sums held in registers.
     """
 
-    def __init__(self, weight: np.ndarray, geometry: Geometry, amplitude: np.ndarray, width: int) -> None:
-        self.geometry, self.inputs, self.outputs = geometry, len(amplitude), len(weight)
-        self.scatters = geometry.groups > 1
+    def __init__(self, weight: np.ndarray | None, geometry: Geometry, amplitude: np.ndarray, width: int) -> None:
+        self.geometry, self.inputs = geometry, len(amplitude)
+        self.outputs = self.inputs if weight is None else len(weight)
+        self.kind = loop.STRAIGHT if weight is None else (loop.SCATTER if geometry.groups > 1 else loop.GATHER)
+        if weight is None:
+            self.packed = np.ascontiguousarray(amplitude, np.float32)
+            return
         taps = geometry.kernel[0] * geometry.kernel[1]
         wide = weight.astype(np.float64).reshape(self.outputs, -1, taps)
-        if self.scatters:
+        if self.kind == loop.SCATTER:
             per_group, own = self.outputs // geometry.groups, wide.shape[1]
             grouped = wide.reshape(geometry.groups, per_group, own, taps) * amplitude.reshape(-1, 1, own, 1)
             packed = grouped.transpose(3, 0, 2, 1)  # [taps, groups, inputs of a group, outputs of a group]
@@ -69,7 +94,7 @@ class Synapse:
             raise AssertionError("lists must hold whole groups of entries")
         g, (_, height, width) = self.geometry, events.image
         row = [0] * loop.FIELDS
-        row[loop.KIND] = loop.SCATTER if self.scatters else loop.GATHER
+        row[loop.KIND] = self.kind
         row[loop.COUNTS], row[loop.CHANNELS] = events.counts.ctypes.data, events.channels.ctypes.data
         row[loop.VALUES] = 0 if events.values is None else events.values.ctypes.data
         row[loop.CAPACITY], row[loop.WEIGHTS] = events.channels.shape[-1], self.packed.ctypes.data

@@ -28,10 +28,10 @@ class TorchCall:
     graph: fx.GraphModule
     name: str
 
-    @property
-    def inputs(self) -> list[fx.Node]:
-        """The nodes whose wires it reads."""
-        return self.node.all_input_nodes
+    def __post_init__(self) -> None:
+        self.inputs: list[fx.Node] = self.node.all_input_nodes  # the nodes whose wires it reads
+        self._layer = module_of(self.graph, self.node)
+        self._holds_time = _holds_time(self._layer)
 
     def run(self, wires: Mapping[fx.Node, Any]) -> Any:
         """Read the wires of the inputs and make that of the output; what is no tensor stays a plain value."""
@@ -42,8 +42,7 @@ class TorchCall:
         if not found:
             return self._call(given)
         timesteps = found[0].timesteps
-        layer = module_of(self.graph, self.node)
-        once = all(wire.constant for wire in found) and not _holds_time(layer)
+        once = all(wire.constant for wire in found) and not self._holds_time
         steps = 1 if once else timesteps
         rows = [_folded(wire, steps) if isinstance(wire, Wire) else wire for wire in given]
         out = self._call(rows)
@@ -56,8 +55,8 @@ class TorchCall:
         values = dict(zip(self.inputs, rows))
         args = map_arg(self.node.args, values.__getitem__)
         kwargs = map_arg(self.node.kwargs, values.__getitem__)
-        if self.node.op == "call_module":
-            return self.graph.get_submodule(str(self.node.target))(*args, **kwargs)
+        if self._layer is not None:
+            return self._layer(*args, **kwargs)
         if self.node.op == "call_method":
             return getattr(args[0], str(self.node.target))(*args[1:], **kwargs)
         return self.node.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]

@@ -28,6 +28,6 @@ def test_amplitudes_belong_to_channels() -> None:
 
 def test_lists_can_be_read_sixteen_at_a_time() -> None:
     counts, channels, values = room(2, 3, (17, 2, 2), valued=True)
-    assert channels.shape == values.shape == (2, 3, 4, 2 * TAIL)
+    assert channels.shape == values.shape == (3, 4, 2, 2 * TAIL)
     assert counts.sum() == 0
     assert cast(np.ndarray, channels.base).size >= channels.size + TAIL
