@@ -15,9 +15,18 @@ from .operations import Site, is_max_pool
 from .rules import Rule
 
 
-def _gate_for(site: Site) -> nn.Module:
+def pool_of(site: Site) -> nn.Module:
+    """The max pool at a site as a layer of its own.
+
+    Raises:
+        ConversionError: if it returns indices, or its window is computed from the input.
+    """
     kind, arguments = _geometry(site)
-    return MaxPoolGate(kind(**arguments))
+    return kind(**arguments)
+
+
+def _gate_for(site: Site) -> nn.Module:
+    return MaxPoolGate(pool_of(site))
 
 
 def _average_for(site: Site) -> nn.Module:

@@ -21,6 +21,7 @@ from .linear import is_weighted
 from .markers import channel_axis, is_network_input, is_network_output, is_wire, mark_ends, mark_wires, swap_max_pools
 from .neuron_recipe import trained_threshold
 from .nonlinear import is_larger_of_two, is_one_input_nonlinear
+from .max_pools import pool_of
 from .operations import Site, is_clipped_relu, is_matmul, is_max_pool, is_product, is_qcfs, is_relu, upper_bound
 from .plain_nodes import plain_nodes
 from .recipe import Recipe
@@ -150,13 +151,16 @@ class UnitRecipe(Recipe, ABC):
         def unit(site: Site) -> nn.Module:
             return self.coding.unit(Call(site.graph, site.node, site.activities()))
 
+        def pooling(site: Site) -> nn.Module:
+            return self.coding.unit(pool_of(site))
+
         return [
             Rule("ReLU -> neuron", is_relu, rectifier),
             Rule("QCFS -> neuron", is_qcfs, trained),
             Rule("clipped ReLU -> neuron", is_clipped_relu, trained),
             Rule("wire -> neuron", is_wire, wire),
             *_ends(self.coding),
-            Rule("max pool -> unit", is_max_pool, unit, Site.activities),
+            Rule("max pool -> unit", is_max_pool, pooling, Site.activities),
             Rule("function -> unit", is_one_input_nonlinear, unit, Site.activities),
             Rule("larger of two -> unit", is_larger_of_two, unit, Site.activities),
             Rule("product -> unit", is_product, unit, Site.activities),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .surrogate import Surrogate
 from .types import ResetFn, SpikeFn
@@ -65,7 +65,31 @@ class Differential:
     ceiling: float
 
 
+@dataclass(frozen=True)
+class MaxPool:
+    """Windows of two dimensions of which the largest activity counts.
+
+    Args:
+        kernel, stride, padding: sizes of the windows, (down, along).
+        gate: whether the input that has received most so far is let through, as in `max_pool_gate_step`; otherwise
+            the receiver's estimate is corrected to the largest estimate, as in `graded_unit`.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    gate: bool
+
+
 Dynamics = Leaky | Signed | Differential
+
+
+def max_pool(pool: object, gate: bool) -> MaxPool | None:
+    """What a unit or gate with the windows of a layer computes; None for windows that `MaxPool` cannot say."""
+    if type(pool) is not nn.MaxPool2d or pool.ceil_mode or pool.dilation not in (1, (1, 1)):
+        return None
+    sizes = (pool.kernel_size, pool.stride, pool.padding)
+    return MaxPool(*((size, size) if isinstance(size, int) else tuple(size) for size in sizes), gate)  # pyright: ignore[reportArgumentType]
 
 
 def fires_at_threshold(spike: SpikeFn) -> bool:
@@ -73,8 +97,8 @@ def fires_at_threshold(spike: SpikeFn) -> bool:
     return isinstance(spike, Surrogate) and spike.fires is torch.ge
 
 
-def dynamics_of(neuron: object) -> Dynamics | None:
-    """What a neuron says that it computes; None if it does not say, or if a subclass has changed its steps."""
+def dynamics_of(neuron: object) -> Dynamics | MaxPool | None:
+    """What a layer says that it computes; None if it does not say, or if a subclass has changed its steps."""
     for kind in type(neuron).__mro__:
         if "dynamics" in vars(kind):
             return neuron.dynamics()  # pyright: ignore[reportAttributeAccessIssue]

@@ -27,6 +27,7 @@ from ..report.table import Table
 from .choose import choose_path
 from .explain import Step, explained
 from .layer import Layer
+from .max_pools import MaxPools
 from .plan import Operation, planned
 from .shapes import ShapeReader
 from .wire import Wire
@@ -155,6 +156,8 @@ class EventNetwork(Timed):
         for operation in self.operations:
             if isinstance(operation, Layer) and operation.neuron in found:
                 ((operation.constant,),) = found.pop(operation.neuron)
+            elif isinstance(operation, MaxPools) and operation.call.layer in found:
+                ((operation.constant,),) = found.pop(operation.call.layer)
         return list(found), list(found.values())
 
     def _together(self, timesteps: int, samples: int) -> int:

@@ -9,19 +9,20 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 
-from ..core.dynamics import dynamics_of
+from ..core.dynamics import Dynamics, MaxPool, dynamics_of
 from ..core.neuron import Neuron
 from ..core.trace import module_of, path_of
 from .events import MOST_CHANNELS
 from .layer import Layer
 from .lists import Concat, Pool
+from .max_pools import MaxPools
 from .program import no_neurons, program
 from .sources import LAYERS, Source, straight, through
 from .synapses import Geometry
 from .torch_call import TorchCall
 from .wire import image_of
 
-Operation = Layer | Pool | Concat | TorchCall
+Operation = Layer | Pool | Concat | MaxPools | TorchCall
 
 _ADDITIONS = (operator.add, torch.add, operator.iadd)
 _CONCATENATIONS = (torch.cat, torch.concat, torch.concatenate)
@@ -44,7 +45,8 @@ def planned(graph: fx.GraphModule, shapes: Shapes) -> list[Operation]:
         if node in taken or node.op in ("placeholder", "output"):
             continue
         joined = layers.get(node) or _pool(graph, node, shapes, made) or _concat(node, shapes, made)
-        operations.append(joined or TorchCall(node, graph, path_of(node)))
+        call = TorchCall(node, graph, path_of(node))
+        operations.append(joined or _max_pools(call, shapes) or call)
         if makes_events(operations[-1]):
             made.add(node)
     return [operation for operation in operations if _is_read(operation, operations, graph)]
@@ -75,6 +77,14 @@ def _pool(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, made: set[fx.Nod
     return Pool(node, given, path_of(node), geometry, shape)
 
 
+def _max_pools(call: TorchCall, shapes: Shapes) -> MaxPools | None:
+    given = call.node.args[0] if call.node.args else None
+    pool = None if call.layer is None else dynamics_of(call.layer)
+    if not isinstance(pool, MaxPool) or not isinstance(given, fx.Node) or len(shapes.get(given, ())) != 3:
+        return None
+    return MaxPools(call, given, pool, shapes[call.node])
+
+
 def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
@@ -101,7 +111,7 @@ def _layer(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, taken: set[fx.N
     module, shape = module_of(graph, node), shapes[node]
     if isinstance(module, Neuron):
         dynamics = dynamics_of(module)
-        found = None if dynamics is None else program(dynamics, module.amplitude, shape)
+        found = None if dynamics is None else program(cast(Dynamics, dynamics), module.amplitude, shape)
         hooked = module._forward_hooks or module._forward_pre_hooks  # someone wants to see every call
         if found is None or hooked or not isinstance(node.args[0], fx.Node):
             return None

@@ -30,8 +30,8 @@ class TorchCall:
 
     def __post_init__(self) -> None:
         self.inputs: list[fx.Node] = self.node.all_input_nodes  # the nodes whose wires it reads
-        self._layer = module_of(self.graph, self.node)
-        self._holds_time = _holds_time(self._layer)
+        self.layer = module_of(self.graph, self.node)  # the module that it calls, if any
+        self._holds_time = _holds_time(self.layer)
 
     def run(self, wires: Mapping[fx.Node, Any]) -> Any:
         """Read the wires of the inputs and make that of the output; what is no tensor stays a plain value."""
@@ -55,8 +55,8 @@ class TorchCall:
         values = dict(zip(self.inputs, rows))
         args = map_arg(self.node.args, values.__getitem__)
         kwargs = map_arg(self.node.kwargs, values.__getitem__)
-        if self._layer is not None:
-            return self._layer(*args, **kwargs)
+        if self.layer is not None:
+            return self.layer(*args, **kwargs)
         if self.node.op == "call_method":
             return getattr(args[0], str(self.node.target))(*args[1:], **kwargs)
         return self.node.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]

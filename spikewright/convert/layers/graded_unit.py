@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...core.dynamics import MaxPool, max_pool
 from ...core.errors import ArgumentError, sentence
 from ...core.probe import Probed
 from ...core.stateful import Stateful
@@ -130,6 +131,10 @@ class GradedUnit(Stateful, Probed):
         state, out = graded_unit(state, arrived, function=self.function)
         self.end(state)
         return out
+
+    def dynamics(self) -> MaxPool | None:
+        """What the unit computes, for engines other than torch; None where only its function can say."""
+        return max_pool(self.function, gate=False)
 
     def extra_repr(self) -> str:
         return getattr(self.function, "__name__", repr(self.function))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ...core.dynamics import MaxPool, max_pool
 from ...core.errors import ArgumentError, sentence
 from ...core.stateful import Stateful
 from ...core.temporal import check_sequence
@@ -89,6 +90,10 @@ class MaxPoolGate(Stateful):
             raise ArgumentError(sentence("MaxPoolGate.pool", type(pool).__name__, "a max pool of torch.nn"))
         self.pool = copy.deepcopy(pool)
         self.pool.return_indices = True  # pyright: ignore[reportArgumentType]
+
+    def dynamics(self) -> MaxPool | None:
+        """What the gates compute, for engines other than torch; None where only torch has their windows."""
+        return max_pool(self.pool, gate=True)
 
     def init_state(self, x: Tensor) -> MaxPoolGateState:
         """State before the first step, for an input like x [N, C, *in]."""
