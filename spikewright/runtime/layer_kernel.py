@@ -17,12 +17,17 @@ from .vector import pointer
 
 KIND, COUNTS, CHANNELS, VALUES, CAPACITY, WEIGHTS = range(6)
 HEIGHT, WIDTH, KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PAD_Y, PAD_X, DILATION_Y, DILATION_X = range(6, 16)
-GROUP_IN, GROUP_OUT, INPUTS = range(16, 19)
-FIELDS = 19
+GROUP_IN, GROUP_OUT, INPUTS, STORED, SCALES = range(16, 21)
+FIELDS = 21
 """What a row of `sources` holds: addresses, and the geometry of one convolution."""
 
 GATHER, SCATTER, STRAIGHT = 0, 1, 2
 """Kinds of source: a convolution over all channels; one whose groups have few channels each; each channel to itself."""
+
+FLOAT, HALF, BYTE = 0, 1, 2
+"""Kinds of number in which the weights of a convolution are kept: of 32, 16 and 8 bits, the last with scales."""
+
+_MOST = 256  # rows of 8 bits whose sum fits 16
 
 CURRENTS, INTEGRATE = 0, 1
 """Kinds of neuron that are run here; the others are in `neuron_kernels`."""
@@ -60,6 +65,43 @@ def _gather(width, weights, rows, values, weighted, count, acc):  # pragma: no c
         vector.gather32(weights, rows, values, count, acc)
     else:
         vector.gather16(weights, rows, values, count, acc)
+
+
+@compiled
+def _gather_halves(width, weights, rows, values, weighted, count, acc):  # pragma: no cover - compiled
+    if weighted:
+        if width == 64:
+            vector.half_weighted64(weights, rows, values, count, acc)
+        elif width == 32:
+            vector.half_weighted32(weights, rows, values, count, acc)
+        else:
+            vector.half_weighted16(weights, rows, values, count, acc)
+    elif width == 64:
+        vector.half_gather64(weights, rows, values, count, acc)
+    elif width == 32:
+        vector.half_gather32(weights, rows, values, count, acc)
+    else:
+        vector.half_gather16(weights, rows, values, count, acc)
+
+
+@compiled
+def _gather_bytes(width, weights, rows, values, weighted, count, acc):  # pragma: no cover - compiled
+    if weighted:
+        if width == 64:
+            vector.byte_weighted64(weights, rows, values, count, acc)
+        elif width == 32:
+            vector.byte_weighted32(weights, rows, values, count, acc)
+        else:
+            vector.byte_weighted16(weights, rows, values, count, acc)
+        return
+    for i in range(0, count, _MOST):
+        few = min(count - i, _MOST)
+        if width == 64:
+            vector.byte_gather64(weights, rows + 4 * i, few, acc)
+        elif width == 32:
+            vector.byte_gather32(weights, rows + 4 * i, few, acc)
+        else:
+            vector.byte_gather16(weights, rows + 4 * i, few, acc)
 
 
 @compiled
@@ -160,7 +202,8 @@ def run_layer(  # pragma: no cover - compiled
     reached = np.empty(len(sources), np.int64)
     seen = np.empty((timesteps, block), np.float32)
     v, scratch = np.empty((len(state), block), np.float32), np.empty((4, block), np.float32)
-    potentials, size = v.ctypes.data, np.int64(4) * width
+    whole = np.empty(block, np.float32)
+    potentials, totals, size = v.ctypes.data, whole.ctypes.data, np.int64(4) * width
     with_base = base.size > 0
     for b in range(len(bias) // block):
         c = b * block
@@ -219,12 +262,24 @@ def run_layer(  # pragma: no cover - compiled
                                         vector.copy(worths + 4 * (count + i), list_values + 4 * (begin + i))
                             count += active
                         if count > 0:
-                            slab = sources[s, KERNEL_Y] * sources[s, KERNEL_X] * sources[s, INPUTS] * size
+                            stored, weighted = sources[s, STORED], list_values != 0
+                            bits = 4 if stored == FLOAT else 2 if stored == HALF else 1
+                            slab = sources[s, KERNEL_Y] * sources[s, KERNEL_X] * sources[s, INPUTS] * bits * width
                             weights = sources[s, WEIGHTS] + c // width * slab
+                            if stored == BYTE:
+                                whole[:] = np.float32(0)
                             for k in range(block // width):
-                                _gather(
-                                    width, weights + k * slab, rows, worths, list_values != 0, count, sums + k * size
-                                )
+                                at = weights + k * slab
+                                if stored == FLOAT:
+                                    _gather(width, at, rows, worths, weighted, count, sums + k * size)
+                                elif stored == HALF:
+                                    _gather_halves(width, at, rows, worths, weighted, count, sums + k * size)
+                                else:
+                                    _gather_bytes(width, at, rows, worths, weighted, count, totals + k * size)
+                            if stored == BYTE:
+                                scales = carray(pointer(sources[s, SCALES] + 4 * c), (block,), np.float32)
+                                for k in range(block):
+                                    seen[t, k] += whole[k] * scales[k]
                     if kind == INTEGRATE:
                         for k in range(0, block, 16):
                             bits = vector.integrate(potentials + 4 * k, sums + 4 * k, borders + 4 * k)
@@ -277,4 +332,4 @@ def run_layer(  # pragma: no cover - compiled
                         for part in range(len(state)):
                             state[part, n, q, c + k] = v[part, k]
     # the compiler lets go of an array after its last use, and does not see the uses through its address
-    row_store[0], value_store[0], seen[0, 0], v[0, 0], scratch[0, 0] = 0, 0, 0, 0, 0
+    row_store[0], value_store[0], seen[0, 0], v[0, 0], scratch[0, 0], whole[0] = 0, 0, 0, 0, 0, 0

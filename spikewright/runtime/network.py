@@ -30,9 +30,14 @@ from .layer import Layer
 from .max_pools import MaxPools
 from .plan import Operation, planned
 from .shapes import ShapeReader
+from .sources import Source
 from .wire import Wire
 
 _TIME_FIRST = "Give it sequences [T, N, ...] of the channels and size that it was compiled for"
+
+
+WEIGHTS = {kind: torch.zeros((), dtype=kind).numpy().dtype for kind in (torch.float32, torch.float16, torch.int8)}
+"""Kinds of number in which weights can be kept."""
 
 
 class EventNetwork(Timed):
@@ -44,12 +49,23 @@ class EventNetwork(Timed):
         model: the model that it was made of.
         graph: its traced copy.
         shapes: name of every node that makes a tensor -> one sample's shape there.
+        weights: the kind of number in which the weights of events are kept.
     """
 
-    def __init__(self, model: Spiking, graph: fx.GraphModule, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        model: Spiking,
+        graph: fx.GraphModule,
+        shapes: Mapping[str, tuple[int, ...]],
+        weights: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
+        self.weights = weights
         self.graph, self._shapes = graph, dict(shapes)
         self.operations = planned(graph, {n: shapes[n.name] for n in graph.graph.nodes if n.name in shapes})
+        for source in (s for operation in self.operations for s in getattr(operation, "sources", ())):
+            if isinstance(source, Source):
+                source.stored = WEIGHTS[weights]
         self.shape = self._shapes[next(node for node in graph.graph.nodes if node.op == "placeholder").name]
         self._source = (model,)  # in a tuple, so that it is no part of this network
         self._tensors = [(part._parameters, part._buffers) for part in model.modules()]
@@ -61,7 +77,7 @@ class EventNetwork(Timed):
         self._last_use = _last_uses(self.operations, graph)
 
     def __deepcopy__(self, memo: dict) -> EventNetwork:
-        twin = EventNetwork(*copy.deepcopy((self._source[0], self.graph), memo), self._shapes)
+        twin = EventNetwork(*copy.deepcopy((self._source[0], self.graph), memo), self._shapes, self.weights)
         for own, other in zip(self.operations, twin.operations):
             for source, same in zip(getattr(own, "sources", ()), getattr(other, "sources", ())):
                 same.density_limit = source.density_limit
@@ -206,19 +222,24 @@ _CACHE_BYTES = 4 * 1024 * 1024
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
-def compile(model: Spiking, example: Tensor) -> EventNetwork:
+def compile(model: Spiking, example: Tensor, *, weights: torch.dtype = torch.float32) -> EventNetwork:
     """Compile a spiking network for event-driven running on the CPU.
 
     Args:
         model: converted by any recipe, or trained; in `eval()` and float32 on the CPU. It is copied.
         example: typical input, [T, N, ...], as the network will see it.
+        weights: `torch.float32`, or, for less memory and more speed, `torch.float16` or `torch.int8` with a scale for
+            each output channel: the numbers in which the weights that events add up are kept. Layers that run dense,
+            and depthwise ones, keep theirs. What it costs in accuracy has to be measured.
 
     Raises:
-        ArgumentError: if the model is no `Spiking` network in `eval()`.
+        ArgumentError: if the model is no `Spiking` network in `eval()`, or for other weights.
         ShapeError: if the example does not fit the model, or is not float32 on the CPU.
         ConversionError: if the model cannot be traced, or is not in float32 on the CPU.
     """
     check_module(model, "compile.model")
+    if weights not in WEIGHTS:
+        raise ArgumentError(sentence("compile.weights", repr(weights), " or ".join(map(str, WEIGHTS))))
     if not isinstance(model, Spiking):
         raise ArgumentError(sentence("compile.model", named(model), "a Spiking network, e.g. conversion.model"))
     if model.training:
@@ -253,7 +274,7 @@ def compile(model: Spiking, example: Tensor) -> EventNetwork:
     memory = ProbeMemory()
     with torch.inference_mode(), probed(graph, example, memory), told(graph, len(example)):
         reader.run(fold(example[:, :2]))
-    network = EventNetwork(model, graph, reader.shapes)
+    network = EventNetwork(model, graph, reader.shapes, weights)
     network.choose(example)
     return network
 

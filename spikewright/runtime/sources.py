@@ -30,6 +30,7 @@ class Source:
         geometry: the convolution's sizes.
         apply: the same in torch's operations, [N, *F] -> [N, *F'].
         density_limit: the density up to which events are faster, 0..1; above it `apply` is used.
+        stored: the numbers in which the weights of events are kept.
     """
 
     node: fx.Node
@@ -39,6 +40,7 @@ class Source:
     geometry: Geometry
     apply: Callable[..., Tensor]
     density_limit: float = 1.0
+    stored: np.dtype = field(default=np.dtype(np.float32), repr=False)
     _synapses: dict[tuple[int, int, bytes], Synapse] = field(default_factory=dict, repr=False)
 
     def synapse(self, events: Events, width: int, joined: int = 1) -> Synapse:
@@ -58,8 +60,8 @@ class Source:
         if not self.name:
             return Synapse(None, Geometry((1, joined), stride=(1, joined)), amplitude, width)
         if joined == 1:
-            return Synapse(self.weight, self.geometry, amplitude, width)
-        return Synapse(*joining(self.weight, self.geometry, joined), amplitude, width)
+            return Synapse(self.weight, self.geometry, amplitude, width, self.stored)
+        return Synapse(*joining(self.weight, self.geometry, joined), amplitude, width, self.stored)
 
     def can_join(self, pixels: int) -> bool:
         """Whether neighbouring output pixels can be done as one without too many zeros among the weights."""

@@ -11,6 +11,11 @@ from .events import TAIL, Events
 from .vector import WIDTHS
 
 
+_FLOAT = np.dtype(np.float32)
+_STORED = {_FLOAT: loop.FLOAT, np.dtype(np.float16): loop.HALF, np.dtype(np.int8): loop.BYTE}
+_LARGEST = 127
+
+
 @dataclass(frozen=True)
 class Geometry:
     """Sizes of a two-dimensional convolution."""
@@ -67,14 +72,25 @@ class Synapse:
         geometry: the convolution's sizes; of such a wire, how many pixels are one place.
         amplitude: what an event of each input channel is worth, [C].
         width: sums held in registers.
+        stored: float32, float16 or int8, the numbers in which weights of a convolution without groups are kept; of 8
+            bits with a scale for each output channel.
     """
 
-    def __init__(self, weight: np.ndarray | None, geometry: Geometry, amplitude: np.ndarray, width: int) -> None:
+    def __init__(
+        self,
+        weight: np.ndarray | None,
+        geometry: Geometry,
+        amplitude: np.ndarray,
+        width: int,
+        stored: np.dtype = _FLOAT,
+    ) -> None:
         self.geometry, self.inputs = geometry, len(amplitude)
         self.outputs = self.inputs if weight is None else len(weight)
         self.kind = loop.STRAIGHT if weight is None else (loop.SCATTER if geometry.groups > 1 else loop.GATHER)
+        self.scales: np.ndarray | None = None
         if weight is None:
             self.packed = np.ascontiguousarray(amplitude, np.float32)
+            self.stored = _FLOAT
             return
         taps = geometry.kernel[0] * geometry.kernel[1]
         wide = weight.astype(np.float64).reshape(self.outputs, -1, taps)
@@ -82,11 +98,17 @@ class Synapse:
             per_group, own = self.outputs // geometry.groups, wide.shape[1]
             grouped = wide.reshape(geometry.groups, per_group, own, taps) * amplitude.reshape(-1, 1, own, 1)
             packed = grouped.transpose(3, 0, 2, 1)  # [taps, groups, inputs of a group, outputs of a group]
+            stored = _FLOAT
         else:
             full = np.zeros((rounded(self.outputs, width), self.inputs, taps))
             full[: self.outputs] = wide * amplitude.reshape(1, -1, 1)
+            if stored == np.int8:
+                scales = np.abs(full).max((1, 2), keepdims=True) / _LARGEST
+                full = np.rint(full / np.where(scales > 0, scales, 1))
+                self.scales = scales.ravel().astype(np.float32)
             packed = full.reshape(-1, width, self.inputs, taps).transpose(0, 3, 2, 1)  # [blocks, taps, inputs, width]
-        self.packed = np.ascontiguousarray(packed, np.float32)
+        self.stored = np.dtype(stored)
+        self.packed = np.ascontiguousarray(packed, self.stored)
 
     def row(self, events: Events) -> list[int]:
         """What the compiled loop must know to run these weights on these events; both must outlive its call."""
@@ -104,5 +126,6 @@ class Synapse:
         row[loop.PAD_Y], row[loop.PAD_X] = g.padding
         row[loop.DILATION_Y], row[loop.DILATION_X] = g.dilation
         row[loop.GROUP_IN], row[loop.GROUP_OUT] = self.inputs // g.groups, self.outputs // g.groups
-        row[loop.INPUTS] = self.inputs
+        row[loop.INPUTS], row[loop.STORED] = self.inputs, _STORED[self.stored]
+        row[loop.SCALES] = 0 if self.scales is None else self.scales.ctypes.data
         return row

@@ -20,7 +20,8 @@ LANES = 8
 WIDTHS = (64, 32, 16)
 """How many sums `gather` can hold in registers."""
 
-_F32, _I8, _I16, _I32, _I64 = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_F32, _F16 = ir.FloatType(), ir.HalfType()
+_I8, _I16, _I32, _I64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _LANE = ir.VectorType(_F32, LANES)
 
 
@@ -49,15 +50,30 @@ def _same(builder: Any, scalar: Any, lanes: int) -> Any:
     return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
 
 
-def _gather(width: int, weighted: bool) -> Any:
+_STORED = {"f32": _F32, "f16": _F16, "i8": _I8}
+"""Kinds of number in which weights are kept."""
+
+
+def _widened(builder: Any, weight: Any, kind: str) -> Any:
+    """Eight weights as they are kept -> as numbers of 32 bits."""
+    if kind == "f32":
+        return weight
+    if kind == "f16":
+        return builder.fpext(weight, _LANE)
+    return builder.sitofp(builder.sext(weight, ir.VectorType(_I32, LANES)), _LANE)
+
+
+def _gather(width: int, weighted: bool, kind: str) -> Any:
     """acc[0:width] += sum over i of (value_i times) weights[rows_i, 0:width], all sums in registers."""
+    stored = ir.VectorType(_STORED[kind], LANES)
+    align = {"f32": 4, "f16": 2, "i8": 1}[kind]
     lanes, chains = width // LANES, {64: 1, 32: 2, 16: 4}[width]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         weights, rows, values, count, acc = args
         three = ir.FunctionType(_LANE, [_LANE] * 3)
         fused = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v{LANES}f32")
-        weights, rows = _pointer(builder, weights, _F32), _pointer(builder, rows, _I32)
+        weights, rows = _pointer(builder, weights, _STORED[kind]), _pointer(builder, rows, _I32)
         values, acc = _pointer(builder, values, _F32), _pointer(builder, acc, _LANE)
         sums = [[cgutils.alloca_once(builder, _LANE) for _ in range(lanes)] for _ in range(chains)]
         for chain in range(chains):
@@ -68,10 +84,11 @@ def _gather(width: int, weighted: bool) -> Any:
         def add(i: Any, chain: int) -> None:
             row = builder.zext(builder.load(builder.gep(rows, [i])), _I64)
             begin = builder.gep(weights, [builder.mul(row, _number(width))])
-            begin = builder.bitcast(begin, _LANE.as_pointer())
+            begin = builder.bitcast(begin, stored.as_pointer())
             value = _same(builder, builder.load(builder.gep(values, [i])), LANES) if weighted else None
             for k in range(lanes):
-                weight, so_far = _load(builder, begin, _number(k), 4), builder.load(sums[chain][k])
+                weight = _widened(builder, _load(builder, begin, _number(k), align), kind)
+                so_far = builder.load(sums[chain][k])
                 if value is None:
                     builder.store(builder.fadd(so_far, weight), sums[chain][k])
                 else:
@@ -100,8 +117,58 @@ def _gather(width: int, weighted: bool) -> Any:
     return intrinsic(gather)
 
 
-gather64, gather32, gather16 = (_gather(width, weighted=False) for width in WIDTHS)
-weighted64, weighted32, weighted16 = (_gather(width, weighted=True) for width in WIDTHS)
+def _count_up(width: int) -> Any:
+    """acc[0:width] += sum over i of weights[rows_i, 0:width], weights of 8 bits added up in 16: for at most 256 rows."""
+    lanes, chains = width // 16, {64: 1, 32: 2, 16: 4}[width]
+    wide, narrow = ir.VectorType(_I16, 16), ir.VectorType(_I8, 16)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        weights, rows, count, acc = args
+        weights, rows, acc = (_pointer(builder, *given) for given in ((weights, _I8), (rows, _I32), (acc, _LANE)))
+        sums = [[cgutils.alloca_once(builder, wide) for _ in range(lanes)] for _ in range(chains)]
+        for total in (total for chain in sums for total in chain):
+            builder.store(ir.Constant(wide, [0] * 16), total)
+
+        def add(i: Any, chain: int) -> None:
+            row = builder.zext(builder.load(builder.gep(rows, [i])), _I64)
+            begin = builder.bitcast(builder.gep(weights, [builder.mul(row, _number(width))]), narrow.as_pointer())
+            for k in range(lanes):
+                weight = builder.sext(_load(builder, begin, _number(k), 1), wide)
+                builder.store(builder.add(builder.load(sums[chain][k]), weight), sums[chain][k])
+
+        rounds = builder.udiv(count, _number(chains))
+        with cgutils.for_range(builder, rounds) as loop:
+            begin = builder.mul(loop.index, _number(chains))
+            for chain in range(chains):
+                add(builder.add(begin, _number(chain)), chain)
+        if chains > 1:
+            done = builder.mul(rounds, _number(chains))
+            with cgutils.for_range_slice(builder, done, count, _number(1), _I64) as (i, _):
+                add(i, 0)
+        for k in range(lanes):
+            total = builder.load(sums[0][k])
+            for chain in range(1, chains):
+                total = builder.add(total, builder.load(sums[chain][k]))
+            for half in range(2):
+                places = ir.Constant(ir.VectorType(_I32, LANES), [LANES * half + i for i in range(LANES)])
+                eight = builder.shuffle_vector(total, ir.Constant(wide, ir.Undefined), places)
+                found = builder.sitofp(builder.sext(eight, ir.VectorType(_I32, LANES)), _LANE)
+                place = _number(2 * k + half)
+                _store(builder, builder.fadd(_load(builder, acc, place, 4), found), acc, place, 4)
+        return context.get_dummy_value()
+
+    def count_up(typingctx, weights, rows, count, acc):
+        return types.void(types.uintp, types.uintp, types.intp, types.uintp), codegen
+
+    return intrinsic(count_up)
+
+
+gather64, gather32, gather16 = (_gather(width, False, "f32") for width in WIDTHS)
+weighted64, weighted32, weighted16 = (_gather(width, True, "f32") for width in WIDTHS)
+half_gather64, half_gather32, half_gather16 = (_gather(width, False, "f16") for width in WIDTHS)
+half_weighted64, half_weighted32, half_weighted16 = (_gather(width, True, "f16") for width in WIDTHS)
+byte_gather64, byte_gather32, byte_gather16 = (_count_up(width) for width in WIDTHS)
+byte_weighted64, byte_weighted32, byte_weighted16 = (_gather(width, True, "i8") for width in WIDTHS)
 
 
 @intrinsic

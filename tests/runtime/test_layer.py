@@ -1,10 +1,13 @@
 """The compiled loop against torch: convolutions of every geometry, linear layers, sums, neurons of every kind."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from spikewright.core import Spiking, reset
+from spikewright.core.errors import ArgumentError
 from spikewright.neurons import IF, LIF, PLIF, SignedIF
 from spikewright.runtime import EventNetwork, compile
 from spikewright.runtime.layer import Layer
@@ -181,3 +184,48 @@ def test_concatenations_join_lists(kind: type[IF], limit: float) -> None:
     model = Branches((IF(v_threshold=0.4, amplitude=0.4), kind(v_threshold=0.3, amplitude=2.0)))
     network = same(model, spikes((3, 6, 6), 0.5), limit)
     assert any(isinstance(operation, Concat) for operation in network.operations)
+
+
+@pytest.mark.parametrize("neuron", [lambda: IF(v_threshold=0.3), lambda: SignedIF(v_threshold=0.3)], ids=["IF", "signed"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [16, 32, 48, 64])
+def test_neighbouring_pixels_of_few_channels_are_done_together(
+    channels: int, stride: int, neuron: Callable[[], nn.Module]
+) -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = neuron(), neuron()
+            self.conv = nn.Conv2d(channels, channels, 3, stride=stride, padding=1)
+            self.short = nn.Identity() if stride == 1 else nn.Conv2d(channels, channels, 1, stride=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            return self.second(self.conv(x) + self.short(x))
+
+    torch.manual_seed(3)
+    same(nn.Sequential(Block(), nn.Conv2d(channels, 3, 3, padding=1)), spikes((channels, 8, 8), 0.3), 1.0)
+
+
+@pytest.mark.parametrize(("weights", "error"), [(torch.float16, 2e-3), (torch.int8, 0.05)])
+@pytest.mark.parametrize("channels", [3, 16, 40, 130])
+@pytest.mark.parametrize("neuron", [IF, SignedIF], ids=["spikes of one size", "valued spikes"])
+def test_weights_of_fewer_bits_are_close(
+    weights: torch.dtype, error: float, channels: int, neuron: Callable[..., nn.Module]
+) -> None:
+    torch.manual_seed(4)
+    model = Spiking(nn.Sequential(neuron(v_threshold=0.5, amplitude=0.7), nn.Conv2d(30, channels, 3, padding=1))).eval()
+    xs = spikes((30, 6, 5), 0.9) - spikes((30, 6, 5), 0.3, seed=1)
+    network = compile(model, xs, weights=weights)
+    for operation in network.operations:
+        for source in operation.sources if isinstance(operation, Layer) else ():
+            source.density_limit = 1.0
+    with torch.no_grad():
+        expected, found = model(xs), network(xs)
+    assert (found - expected).abs().max() < error * expected.abs().max()
+    assert not torch.equal(found, expected)  # they are rounded
+
+
+def test_weights_of_other_kinds_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="torch.bfloat16; expected torch.float32 or torch.float16 or torch.int8"):
+        compile(Spiking(nn.Linear(2, 2)).eval(), torch.zeros(1, 1, 2), weights=torch.bfloat16)
