@@ -27,6 +27,8 @@ GATHER, SCATTER, STRAIGHT = 0, 1, 2
 FLOAT, HALF, BYTE = 0, 1, 2
 """Kinds of number in which the weights of a convolution are kept: of 32, 16 and 8 bits, the last with scales."""
 
+_NEAR = 256 * 1024  # bytes of weights that a core's second cache is sure to keep
+
 _MOST = 256  # rows of 8 bits whose sum fits 16
 
 CURRENTS, INTEGRATE = 0, 1
@@ -51,57 +53,45 @@ def _reach(source, y0, x0, places, firsts):  # pragma: no cover - compiled
 
 
 @compiled
-def _gather(width, weights, rows, values, weighted, count, acc):  # pragma: no cover - compiled
+def _gather(width, weights, rows, values, weighted, count, far, acc):  # pragma: no cover - compiled
     if weighted:
         if width == 64:
-            vector.weighted64(weights, rows, values, count, acc)
-        elif width == 32:
-            vector.weighted32(weights, rows, values, count, acc)
+            vector.weighted64(weights, rows, values, count, far, acc)
         else:
-            vector.weighted16(weights, rows, values, count, acc)
+            vector.weighted16(weights, rows, values, count, far, acc)
     elif width == 64:
-        vector.gather64(weights, rows, values, count, acc)
-    elif width == 32:
-        vector.gather32(weights, rows, values, count, acc)
+        vector.gather64(weights, rows, values, count, far, acc)
     else:
-        vector.gather16(weights, rows, values, count, acc)
+        vector.gather16(weights, rows, values, count, far, acc)
 
 
 @compiled
-def _gather_halves(width, weights, rows, values, weighted, count, acc):  # pragma: no cover - compiled
+def _gather_halves(width, weights, rows, values, weighted, count, far, acc):  # pragma: no cover - compiled
     if weighted:
         if width == 64:
-            vector.half_weighted64(weights, rows, values, count, acc)
-        elif width == 32:
-            vector.half_weighted32(weights, rows, values, count, acc)
+            vector.half_weighted64(weights, rows, values, count, far, acc)
         else:
-            vector.half_weighted16(weights, rows, values, count, acc)
+            vector.half_weighted16(weights, rows, values, count, far, acc)
     elif width == 64:
-        vector.half_gather64(weights, rows, values, count, acc)
-    elif width == 32:
-        vector.half_gather32(weights, rows, values, count, acc)
+        vector.half_gather64(weights, rows, values, count, far, acc)
     else:
-        vector.half_gather16(weights, rows, values, count, acc)
+        vector.half_gather16(weights, rows, values, count, far, acc)
 
 
 @compiled
-def _gather_bytes(width, weights, rows, values, weighted, count, acc):  # pragma: no cover - compiled
+def _gather_bytes(width, weights, rows, values, weighted, count, far, acc):  # pragma: no cover - compiled
     if weighted:
         if width == 64:
-            vector.byte_weighted64(weights, rows, values, count, acc)
-        elif width == 32:
-            vector.byte_weighted32(weights, rows, values, count, acc)
+            vector.byte_weighted64(weights, rows, values, count, far, acc)
         else:
-            vector.byte_weighted16(weights, rows, values, count, acc)
+            vector.byte_weighted16(weights, rows, values, count, far, acc)
         return
     for i in range(0, count, _MOST):
         few = min(count - i, _MOST)
         if width == 64:
-            vector.byte_gather64(weights, rows + 4 * i, few, acc)
-        elif width == 32:
-            vector.byte_gather32(weights, rows + 4 * i, few, acc)
+            vector.byte_gather64(weights, rows + 4 * i, few, far, acc)
         else:
-            vector.byte_gather16(weights, rows + 4 * i, few, acc)
+            vector.byte_gather16(weights, rows + 4 * i, few, far, acc)
 
 
 @compiled
@@ -196,7 +186,7 @@ def run_layer(  # pragma: no cover - compiled
     for s in range(len(sources)):
         taps = max(taps, sources[s, KERNEL_Y] * sources[s, KERNEL_X])
         longest = max(longest, sources[s, KERNEL_Y] * sources[s, KERNEL_X] * sources[s, CAPACITY])
-    row_store, value_store = np.empty(longest + 16, np.int32), np.empty(longest + 16, np.float32)
+    row_store, value_store = np.zeros(longest + vector.AHEAD + 16, np.int32), np.empty(longest + 16, np.float32)
     rows, worths = row_store.ctypes.data, value_store.ctypes.data
     places, firsts = np.empty((len(sources), taps), np.int64), np.empty((len(sources), taps), np.int32)
     reached = np.empty(len(sources), np.int64)
@@ -266,16 +256,17 @@ def run_layer(  # pragma: no cover - compiled
                             bits = 4 if stored == FLOAT else 2 if stored == HALF else 1
                             slab = sources[s, KERNEL_Y] * sources[s, KERNEL_X] * sources[s, INPUTS] * bits * width
                             weights = sources[s, WEIGHTS] + c // width * slab
+                            far = np.int64(slab > _NEAR)
                             if stored == BYTE:
                                 whole[:] = np.float32(0)
                             for k in range(block // width):
                                 at = weights + k * slab
                                 if stored == FLOAT:
-                                    _gather(width, at, rows, worths, weighted, count, sums + k * size)
+                                    _gather(width, at, rows, worths, weighted, count, far, sums + k * size)
                                 elif stored == HALF:
-                                    _gather_halves(width, at, rows, worths, weighted, count, sums + k * size)
+                                    _gather_halves(width, at, rows, worths, weighted, count, far, sums + k * size)
                                 else:
-                                    _gather_bytes(width, at, rows, worths, weighted, count, totals + k * size)
+                                    _gather_bytes(width, at, rows, worths, weighted, count, far, totals + k * size)
                             if stored == BYTE:
                                 scales = carray(pointer(sources[s, SCALES] + 4 * c), (block,), np.float32)
                                 for k in range(block):

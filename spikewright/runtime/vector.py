@@ -17,7 +17,7 @@ from numba.extending import intrinsic as _intrinsic
 intrinsic: Any = _intrinsic
 """Any, as a call from a compiled loop leaves the typing context out."""
 LANES = 8
-WIDTHS = (64, 32, 16)
+WIDTHS = (64, 16)
 """How many sums `gather` can hold in registers."""
 
 _F32, _F16 = ir.FloatType(), ir.HalfType()
@@ -54,6 +54,29 @@ _STORED = {"f32": _F32, "f16": _F16, "i8": _I8}
 """Kinds of number in which weights are kept."""
 
 
+_BYTES = {"f32": 4, "f16": 2, "i8": 1}
+AHEAD = 16
+"""Rows are asked for so many additions before they are needed; lists of rows must be readable so far beyond their end."""
+_LINE = 64
+
+
+def _fetch_ahead(builder: Any, far: Any, weights: Any, rows: Any, i: Any, width: int, size: int) -> None:
+    """Ask for the row of a later addition, a cache line at a time: rows lie anywhere, which no processor can guess."""
+    with builder.if_then(builder.icmp_signed("!=", far, _number(0))):
+        _fetch(builder, weights, rows, i, width, size)
+
+
+def _fetch(builder: Any, weights: Any, rows: Any, i: Any, width: int, size: int) -> None:
+    byte = _I8.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+    fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    row = builder.zext(builder.load(builder.gep(rows, [builder.add(i, _number(AHEAD))])), _I64)
+    begin = builder.bitcast(builder.gep(weights, [builder.mul(row, _number(width))]), byte)
+    for line in range(0, size, _LINE):
+        where = builder.gep(begin, [_number(line)])
+        builder.call(fetch, (where, ir.Constant(_I32, 0), ir.Constant(_I32, 3), ir.Constant(_I32, 1)))
+
+
 def _widened(builder: Any, weight: Any, kind: str) -> Any:
     """Eight weights as they are kept -> as numbers of 32 bits."""
     if kind == "f32":
@@ -64,13 +87,16 @@ def _widened(builder: Any, weight: Any, kind: str) -> Any:
 
 
 def _gather(width: int, weighted: bool, kind: str) -> Any:
-    """acc[0:width] += sum over i of (value_i times) weights[rows_i, 0:width], all sums in registers."""
+    """acc[0:width] += sum over i of (value_i times) weights[rows_i, 0:width], all sums in registers.
+
+    `far` tells whether rows are asked for ahead, which pays where the weights do not stay in the core's caches.
+    """
     stored = ir.VectorType(_STORED[kind], LANES)
-    align = {"f32": 4, "f16": 2, "i8": 1}[kind]
-    lanes, chains = width // LANES, {64: 1, 32: 2, 16: 4}[width]
+    align = _BYTES[kind]
+    lanes, chains = width // LANES, {64: 1, 16: 4}[width]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        weights, rows, values, count, acc = args
+        weights, rows, values, count, far, acc = args
         three = ir.FunctionType(_LANE, [_LANE] * 3)
         fused = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v{LANES}f32")
         weights, rows = _pointer(builder, weights, _STORED[kind]), _pointer(builder, rows, _I32)
@@ -82,6 +108,7 @@ def _gather(width: int, weighted: bool, kind: str) -> Any:
                 builder.store(first, sums[chain][k])
 
         def add(i: Any, chain: int) -> None:
+            _fetch_ahead(builder, far, weights, rows, i, width, width * _BYTES[kind])
             row = builder.zext(builder.load(builder.gep(rows, [i])), _I64)
             begin = builder.gep(weights, [builder.mul(row, _number(width))])
             begin = builder.bitcast(begin, stored.as_pointer())
@@ -111,25 +138,26 @@ def _gather(width: int, weighted: bool, kind: str) -> Any:
             _store(builder, total, acc, _number(k), 4)
         return context.get_dummy_value()
 
-    def gather(typingctx, weights, rows, values, count, acc):
-        return types.void(types.uintp, types.uintp, types.uintp, types.intp, types.uintp), codegen
+    def gather(typingctx, weights, rows, values, count, far, acc):
+        return types.void(types.uintp, types.uintp, types.uintp, types.intp, types.intp, types.uintp), codegen
 
     return intrinsic(gather)
 
 
 def _count_up(width: int) -> Any:
     """acc[0:width] += sum over i of weights[rows_i, 0:width], weights of 8 bits added up in 16: for at most 256 rows."""
-    lanes, chains = width // 16, {64: 1, 32: 2, 16: 4}[width]
+    lanes, chains = width // 16, {64: 1, 16: 4}[width]
     wide, narrow = ir.VectorType(_I16, 16), ir.VectorType(_I8, 16)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        weights, rows, count, acc = args
+        weights, rows, count, far, acc = args
         weights, rows, acc = (_pointer(builder, *given) for given in ((weights, _I8), (rows, _I32), (acc, _LANE)))
         sums = [[cgutils.alloca_once(builder, wide) for _ in range(lanes)] for _ in range(chains)]
         for total in (total for chain in sums for total in chain):
             builder.store(ir.Constant(wide, [0] * 16), total)
 
         def add(i: Any, chain: int) -> None:
+            _fetch_ahead(builder, far, weights, rows, i, width, width)
             row = builder.zext(builder.load(builder.gep(rows, [i])), _I64)
             begin = builder.bitcast(builder.gep(weights, [builder.mul(row, _number(width))]), narrow.as_pointer())
             for k in range(lanes):
@@ -157,18 +185,18 @@ def _count_up(width: int) -> Any:
                 _store(builder, builder.fadd(_load(builder, acc, place, 4), found), acc, place, 4)
         return context.get_dummy_value()
 
-    def count_up(typingctx, weights, rows, count, acc):
-        return types.void(types.uintp, types.uintp, types.intp, types.uintp), codegen
+    def count_up(typingctx, weights, rows, count, far, acc):
+        return types.void(types.uintp, types.uintp, types.intp, types.intp, types.uintp), codegen
 
     return intrinsic(count_up)
 
 
-gather64, gather32, gather16 = (_gather(width, False, "f32") for width in WIDTHS)
-weighted64, weighted32, weighted16 = (_gather(width, True, "f32") for width in WIDTHS)
-half_gather64, half_gather32, half_gather16 = (_gather(width, False, "f16") for width in WIDTHS)
-half_weighted64, half_weighted32, half_weighted16 = (_gather(width, True, "f16") for width in WIDTHS)
-byte_gather64, byte_gather32, byte_gather16 = (_count_up(width) for width in WIDTHS)
-byte_weighted64, byte_weighted32, byte_weighted16 = (_gather(width, True, "i8") for width in WIDTHS)
+gather64, gather16 = (_gather(width, False, "f32") for width in WIDTHS)
+weighted64, weighted16 = (_gather(width, True, "f32") for width in WIDTHS)
+half_gather64, half_gather16 = (_gather(width, False, "f16") for width in WIDTHS)
+half_weighted64, half_weighted16 = (_gather(width, True, "f16") for width in WIDTHS)
+byte_gather64, byte_gather16 = (_count_up(width) for width in WIDTHS)
+byte_weighted64, byte_weighted16 = (_gather(width, True, "i8") for width in WIDTHS)
 
 
 @intrinsic
