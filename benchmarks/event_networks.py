@@ -1,6 +1,6 @@
-"""Whole networks on events beside torch: the compiled network, the spiking network in torch, and its source.
+"""Whole networks on events beside torch, SpikingJelly and the network that was converted, in torch and ONNX Runtime.
 
-SPIKEWRIGHT_DATA=... python benchmarks/event_networks.py
+SPIKEWRIGHT_DATA=... .venv-bench/bin/python benchmarks/event_networks.py
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,10 +18,21 @@ from typing import Any
 import torch
 from calibration import timed
 from run import HERE, say, store
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikewright.coding import repeat
-from spikewright.convert import COS, HMT, OPI, ErrorOptimal, Recipe, convert, differential, per_channel
+from spikewright.convert import (
+    DCGS,
+    HMT,
+    OPI,
+    ErrorOptimal,
+    GaussianOptimal,
+    Recipe,
+    convert,
+    differential,
+    per_channel,
+)
+from spikewright.core.spiking import Timed
 from spikewright.data import load_dataset
 from spikewright.data.batches import Batches
 from spikewright.experiments.network import load_network
@@ -31,11 +43,15 @@ from spikewright.runtime import compile
 from spikewright.train import accuracy_over_time
 
 CASE = "event-networks"
+OPTIMAL = GaussianOptimal(timesteps=4, groups=per_channel)
 RECIPES: dict[str, Recipe] = {
     "OPI": OPI(threshold=ErrorOptimal(timesteps=8, groups=per_channel)),
-    "COS": COS(rho=8, threshold=ErrorOptimal(timesteps=8, groups=per_channel)),
-    "HMT": HMT(coding=differential, signed=True, firing=Harmony(dead_zone=0.75)),
+    "DCGS": DCGS(threshold=OPTIMAL),
+    "HMT": HMT(coding=differential, signed=True, firing=Harmony(thresholds=3, dead_zone=0.75), threshold=OPTIMAL),
 }
+PEER = "channel-half"
+"""SpikingJelly's conversion: one spike size a neuron, as OPI has it."""
+WEIGHTS = {"events": torch.float32, "events, 16 bits": torch.float16, "events, 8 bits": torch.int8}
 
 
 @dataclass(frozen=True)
@@ -48,65 +64,108 @@ class Case:
 
 
 CASES = (
+    Case("cifar10_vgg16_bn", "HMT", 1),
+    Case("cifar10_vgg16_bn", "DCGS", 1),
+    Case("cifar10_vgg16_bn", "OPI", 4),
+    Case("cifar10_vgg16_bn", "OPI", 8),
     Case("cifar10_resnet20", "HMT", 1),
     Case("cifar10_resnet20", "OPI", 8),
-    Case("cifar10_resnet20", "COS", 4),
-    Case("cifar10_vgg16_bn", "HMT", 1),
-    Case("cifar10_vgg16_bn", "OPI", 8),
-    Case("cifar10_vgg16_bn", "COS", 4),
 )
 
 
 def compare(
-    cases: tuple[Case, ...], batches: tuple[int, ...], images: int, rounds: int, threads: int
+    cases: tuple[Case, ...], batches: tuple[int, ...], images: int, rounds: int, threads: tuple[int, ...]
 ) -> dict[str, Any]:
     """Convert, judge and time every case; return the result as stored."""
-    torch.set_num_threads(threads)
-    runs = [run for case in cases for run in _measured(case, batches, images, rounds)]
     return {
         "case": CASE,
-        "what": f"Whole networks on events, {images} test images judged, threads: {threads}",
-        "threads": threads,
+        "what": f"Whole networks on events, {images} CIFAR-10 test images judged, 500 training images to convert",
         "rounds": rounds,
         "images": images,
         "seed": 0,
         "load_before_and_after": [],
-        "environment": environment(("torch", "numpy", "numba", "spikewright"), source=Path(__file__)),
-        "runs": runs,
+        "environment": environment(
+            ("torch", "numpy", "numba", "onnxruntime", "spikingjelly", "spikewright"), source=Path(__file__)
+        ),
+        "runs": [run for case in cases for run in _measured(case, batches, images, rounds, threads)],
     }
 
 
-@torch.inference_mode()
-def _measured(case: Case, batches: tuple[int, ...], images: int, rounds: int) -> list[dict[str, Any]]:
+@torch.no_grad()
+def _measured(
+    case: Case, batches: tuple[int, ...], images: int, rounds: int, threads: tuple[int, ...]
+) -> list[dict[str, Any]]:
     say(f"{case.network}, {case.recipe}, T = {case.timesteps}")
+    torch.set_num_threads(threads[0])
     judged = Batches(load_dataset("cifar10", None, "test").subset(images), 50)
     calibration = Batches(load_dataset("cifar10", None, "train").subset(500), 100)
-    conversion = convert(load_network(case.network).model.eval(), RECIPES[case.recipe], calibration)
-    model, source = conversion.model.eval(), conversion.source.to(memory_format=torch.channels_last)
-    first, _ = next(iter(judged))
+    network = load_network(case.network).model.eval()
+    conversion = convert(network, RECIPES[case.recipe], calibration)
+    model, source = conversion.model.eval(), conversion.source.eval()
+    first = torch.cat([x for x, _ in judged])[: max(batches)]
     steps = model.phases.steps(case.timesteps)
-    network = compile(model, repeat(first[:8], steps))
-    judgement = accuracy_over_time(network, judged, case.timesteps, source=source, rows=50 * steps)
-    about = {
-        **vars(case),
-        "accuracy": judgement.accuracy[-1],
-        "source_accuracy": judgement.source_accuracy,
-        "density": _density(network.explain(repeat(first[:8], steps))),
-    }
+    compiled = {way: compile(model, repeat(first[:8], steps), weights=kind) for way, kind in WEIGHTS.items()}
+    about: dict[str, Any] = {**vars(case), "source_accuracy": None, "density": None, "accuracy": {}}
+    for way, events in compiled.items():
+        judgement = accuracy_over_time(events, judged, case.timesteps, source=source, rows=50 * steps)
+        about["accuracy"][way], about["source_accuracy"] = judgement.accuracy[-1], judgement.source_accuracy
+    about["density"] = _density(compiled["events"].explain(repeat(first[:8], steps)))
+    peer = _peer(network, case, calibration)
+    if peer is not None:
+        right = sum(int((peer(x).mean(0).argmax(-1) == y).sum()) for x, y in judged)
+        about["accuracy"]["SpikingJelly"] = 100 * right / images
+    return [
+        {**about, **run}
+        for few in threads
+        for run in _timed(first, source, model, compiled, peer, steps, batches, rounds, few)
+    ]
+
+
+def _timed(
+    first: Tensor,
+    source: nn.Module,
+    model: nn.Module,
+    compiled: dict[str, Timed],
+    peer: Callable[[Tensor], Tensor] | None,
+    steps: int,
+    batches: tuple[int, ...],
+    rounds: int,
+    threads: int,
+) -> list[dict[str, Any]]:
+    from side_onnx import session
+
+    torch.set_num_threads(threads)
+    onnx = session(source, first, threads)
+    for events in compiled.values():
+        events.choose(repeat(first[:8], steps))  # pyright: ignore[reportCallIssue]
     runs = []
     for batch in batches:
-        x = first[:batch].contiguous(memory_format=torch.channels_last)
+        plain = first[:batch].contiguous()
+        x = plain.contiguous(memory_format=torch.channels_last)
         xs = repeat(x, steps)
-        ways: dict[str, Callable[[], Tensor]] = {
-            "source": lambda x=x: source(x),
-            "torch": lambda xs=xs: model(xs),
-            "events": lambda xs=xs: network(xs),
+        ways: dict[str, Callable[[], object]] = {
+            "source": partial(source.to(memory_format=torch.channels_last), x),
+            "source, ONNX Runtime": partial(onnx, plain),
+            "torch": partial(model, xs),
+            **{way: partial(events, xs) for way, events in compiled.items()},
+            **({} if peer is None else {"SpikingJelly": partial(peer, plain)}),
         }
         for number in range(rounds + 1):  # the first one warms up
             for name, way in ways.items():
-                spent = timed(way)
-                runs += [{**about, "batch": batch, "way": name, **spent}] if number else []
+                with torch.inference_mode():
+                    spent = timed(way)
+                runs += [{"threads": threads, "batch": batch, "way": name, **spent}] if number else []
     return runs
+
+
+def _peer(network: nn.Module, case: Case, calibration: Batches) -> Callable[[Tensor], Tensor] | None:
+    """SpikingJelly's conversion of the same network with as many steps; None where it has none of the kind."""
+    if case.recipe != "OPI":
+        return None
+    from side_spikingjelly import _convert, outputs
+
+    model = _convert(network, PEER, torch.cat([x for x, _ in calibration]))
+    return lambda x: outputs(model, "multi-step" if len(x) == 1 else "single-step", x, case.timesteps, len(x))
 
 
 def _density(plan: Table) -> float:
@@ -116,51 +175,79 @@ def _density(plan: Table) -> float:
     return sum(float(a or 0) for a, _ in done) / total if total else 0.0
 
 
-def table(result: dict[str, Any]) -> Table:
-    """One row per case and batch."""
-    rows = []
-    for key in dict.fromkeys((run["network"], run["recipe"], run["timesteps"], run["batch"]) for run in result["runs"]):
-        own = [r for r in result["runs"] if (r["network"], r["recipe"], r["timesteps"], r["batch"]) == key]
-        times = {
-            way: [run["seconds"] / key[3] for run in own if run["way"] == way] for way in ("source", "torch", "events")
-        }
-        ratios = [median(a / b for a, b in zip(times[way], times["events"])) for way in ("torch", "source")]
-        about = own[0]
-        seconds = [median(times[way]) for way in ("events", "torch", "source")]
-        rows.append((*key, about["accuracy"], about["source_accuracy"], about["density"], *seconds, *ratios))
+OWN = tuple(WEIGHTS)
+OTHERS = ("torch", "SpikingJelly", "source", "source, ONNX Runtime")
+
+
+def table(result: dict[str, Any], threads: int) -> Table:
+    """One row per case, batch and kind of weights."""
+    rows, runs = [], [run for run in result["runs"] if run["threads"] == threads]
+    for key in dict.fromkeys((run["network"], run["recipe"], run["timesteps"], run["batch"]) for run in runs):
+        own = [r for r in runs if (r["network"], r["recipe"], r["timesteps"], r["batch"]) == key]
+        times = {way: [run["seconds"] / key[3] for run in own if run["way"] == way] for way in (*OWN, *OTHERS)}
+        for way in OWN:
+            ratios = [
+                median(a / b for a, b in zip(times[other], times[way])) if times[other] else None for other in OTHERS
+            ]
+            about = own[0]
+            accuracies = about["accuracy"][way], about["source_accuracy"]
+            rows.append((*key, way, *accuracies, about["density"], median(times[way]), *ratios))
     columns = (
         Column("network"),
         Column("recipe"),
         Column("T", "steps"),
         Column("batch"),
+        Column("way"),
         Column("accuracy", "%", 1),
-        Column("source", "%", 1),
-        Column(
-            "density", "%", 1, "additions over the multiplications of dense layers at every step, where events are run"
-        ),
-        Column("events", "s", None, "time per image"),
-        Column("torch", "s", None, "time per image of the same network in torch's operations"),
-        Column("source network", "s", None, "time per image of the network that was converted, batch norm folded"),
-        Column("against torch", "×", 2, "median of the rounds"),
-        Column("against source", "×", 2, "the same; above 1 the spiking network answers sooner than its source"),
+        Column("source", "%", 1, "accuracy of the network that was converted, on the same images"),
+        Column("density", "%", 1, "additions over multiplications of dense layers at every step, where events are run"),
+        Column("time", "s", None, "per image, median of the rounds"),
+        Column("torch", "×", 2, "time of the same spiking network in torch's operations over that on events"),
+        Column("SpikingJelly", "×", 2, "its conversion with spikes of one size, as many steps; its accuracy is below"),
+        Column("ANN", "×", 2, "time of the network that was converted in torch over that on events"),
+        Column("ANN, ONNX Runtime", "×", 2, "the same in ONNX Runtime; above 1 the spiking network answers sooner"),
     )
-    return Table("Networks on events", columns, tuple(rows))
+    return Table(f"Networks on events, threads: {threads}", columns, tuple(rows))
+
+
+def threads_of(result: dict[str, Any]) -> list[int]:
+    """The numbers of threads that were measured."""
+    return list(dict.fromkeys(run["threads"] for run in result["runs"]))
+
+
+def peers_accuracy(result: dict[str, Any]) -> str:
+    """One sentence: what SpikingJelly's conversions reach."""
+    found = {
+        (run["network"], run["timesteps"]): run["accuracy"]["SpikingJelly"]
+        for run in result["runs"]
+        if "SpikingJelly" in run["accuracy"]
+    }
+    return "; ".join(f"{network}, T = {t}: {accuracy:.1f} %" for (network, t), accuracy in found.items())
 
 
 def main() -> int:
     """Run the benchmark as the command line asks, store its result and bring the pages up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32], help="images at a time")
-    parser.add_argument("--images", type=int, default=200, help="test images judged")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="images at a time")
+    parser.add_argument("--images", type=int, default=400, help="test images judged")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--network", help="only the cases of this network")
+    parser.add_argument("--recipe", help="only the cases of this recipe")
+    parser.add_argument("--quick", action="store_true", help="one round, 50 images; nothing is stored")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the results")
     options = parser.parse_args()
     before = os.getloadavg()
-    cases = tuple(case for case in CASES if options.network in (None, case.network))
-    result = compare(cases, tuple(options.batches), options.images, options.rounds, options.threads)
+    cases = tuple(
+        case for case in CASES if options.network in (None, case.network) and options.recipe in (None, case.recipe)
+    )
+    images, rounds = (50, 1) if options.quick else (options.images, options.rounds)
+    result = compare(cases, tuple(options.batches), images, rounds, tuple(options.threads))
     result["load_before_and_after"] = [before, os.getloadavg()]
+    for threads in options.threads:
+        print(table(result, threads).to_markdown())
+    if options.quick:
+        return 0
     store(result, options.results / CASE)
     import tables
 

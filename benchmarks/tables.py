@@ -180,8 +180,16 @@ def _event_layers(result: Result) -> str:
 
 
 def _event_networks(result: Result) -> str:
-    words = f"{result['what']}, {_machine(result)} {_load(result)}"
-    return "\n\n".join(["## Networks on events", words, event_networks.table(result).to_markdown(heading="###")]) + "\n"
+    words = (
+        f"{result['what']}, {_machine(result)} {_load(result)} SpikingJelly's accuracy with one spike size: "
+        f"{event_networks.peers_accuracy(result)}."
+    )
+    tables = [t.to_markdown(heading="###") for t in _network_tables(result)]
+    return "\n\n".join(["## Networks on events", words, *tables]) + "\n"
+
+
+def _network_tables(result: Result) -> list[Table]:
+    return [event_networks.table(result, threads) for threads in event_networks.threads_of(result)]
 
 
 def _load(result: Result) -> str:
@@ -316,7 +324,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         _transformers,
     ),
     "evaluation": (lambda result: list(_tables(result)), _evaluation),
-    "event-networks": (lambda result: [event_networks.table(result).to_markdown(heading="###")], _event_networks),
+    "event-networks": (
+        lambda result: [t.to_markdown(heading="###") for t in _network_tables(result)],
+        _event_networks,
+    ),
     "event-layers": (
         lambda result: [t.to_markdown(heading="###") for t in (event_layers.table(result), event_layers.rates(result))],
         _event_layers,
