@@ -19,9 +19,9 @@ from .codings import Coding, differential
 from .layers.call import Call
 from .linear import is_weighted
 from .markers import channel_axis, is_network_input, is_network_output, is_wire, mark_ends, mark_wires, swap_max_pools
+from .max_pools import pool_of
 from .neuron_recipe import trained_threshold
 from .nonlinear import is_larger_of_two, is_one_input_nonlinear
-from .max_pools import pool_of
 from .operations import Site, is_clipped_relu, is_matmul, is_max_pool, is_product, is_qcfs, is_relu, upper_bound
 from .plain_nodes import plain_nodes
 from .recipe import Recipe

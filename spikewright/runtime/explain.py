@@ -11,7 +11,6 @@ import numpy as np
 from ..report.table import Column, Table
 from .events import Events
 from .layer import Layer
-from .max_pools import MaxPools
 from .sources import Source
 from .synapses import Geometry
 from .torch_call import TorchCall
@@ -42,7 +41,8 @@ def explained(steps: list[Step], samples: int, timesteps: int) -> Table:
         Column("reads"),
         Column(
             "path",
-            note="events: an addition per spike and synapse; lists: joined; pass: dense, compiled; dense: by torch; torch: not compiled.",
+            note="events: an addition per spike and synapse; lists: joined or passed on; pass: dense, but compiled; "
+            "dense: by torch; torch: not compiled.",
         ),
         Column("density", "%", 1, "Entries of the lists over values of the input; joined lists may exceed 100 %."),
         Column("limit", "%", 1, "Density above which the layer is run dense."),
@@ -61,7 +61,8 @@ def explained(steps: list[Step], samples: int, timesteps: int) -> Table:
 def _rows(step: Step, samples: int, timesteps: int) -> list[tuple[Any, ...]]:
     operation = step.operation
     if not isinstance(operation, Layer):
-        path = "torch" if isinstance(operation, TorchCall) else ("pass" if isinstance(operation, MaxPools) else "lists")
+        lists = isinstance(step.out, Wire) and step.out.events is not None
+        path = "torch" if isinstance(operation, TorchCall) else ("lists" if lists else "pass")
         return [(operation.name, "", path, None, None, None, None, None, step.seconds)]
     sent = step.out.events.density if step.out.events is not None else None
     rows = []

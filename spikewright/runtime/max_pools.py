@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -13,13 +13,15 @@ from torch import Tensor, fx
 from ..core.compiled import compiled
 from ..core.dynamics import MaxPool
 from ..core.parallel import over_parts
+from .events import Events, room
 from .torch_call import TorchCall
 from .wire import Wire, image_of
 
 
 @dataclass
 class MaxPools:
-    """Max pools on a dense wire; by torch while a state is carried or where every step is the same.
+    """Max pools: gates over spikes of one size from lists to lists, all others on a dense wire; by torch while a state
+    is carried or where every step is the same.
 
     Args:
         call: the same as a call of torch.
@@ -34,6 +36,7 @@ class MaxPools:
     pool: MaxPool
     shape: tuple[int, ...]
     constant: Tensor | None = None
+    _rooms: dict[tuple[int, int], tuple[np.ndarray, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def node(self) -> fx.Node:
@@ -57,6 +60,9 @@ class MaxPools:
             if self.constant is not None:
                 cast(Any, self.call.layer).constants = [(self.constant,)]
             return self.call.run(wires)
+        given = wire.events
+        if self.pool.gate and given is not None and given.values is None and (given.amplitude >= 0).all():
+            return self._lists(wire, given)
         xs = wire.dense().permute(0, 1, 3, 4, 2).contiguous()
         timesteps, samples, height, width, channels = xs.shape
         _, rows, columns = self.shape
@@ -70,6 +76,21 @@ class MaxPools:
             over_parts(_graded, (given, silent.numpy(), sizes, out), samples)
         made = torch.from_numpy(out).view(timesteps, samples, rows, columns, channels)
         return Wire(timesteps, self.shape, tensor=made.permute(0, 1, 4, 2, 3))
+
+    def _lists(self, wire: Wire, given: Events) -> Wire:
+        """Gates over spikes of one size."""
+        samples, _, timesteps = given.counts.shape
+        _, height, width = given.image
+        channels, rows, columns = self.shape
+        key = timesteps, samples
+        if key not in self._rooms:
+            self._rooms.clear()
+            self._rooms[key] = room(timesteps, samples, (channels, rows, columns), valued=False)
+        counts, lists, _ = self._rooms[key]
+        sizes = (height, width, *self.pool.kernel, *self.pool.stride, *self.pool.padding, columns)
+        over_parts(_gate_lists, (given.counts, given.channels, channels, sizes, counts, lists), samples)
+        passed = Events(counts, lists, None, (channels, rows, columns), given.amplitude)
+        return Wire(timesteps, self.shape, events=passed)
 
     @property
     def carries(self) -> bool:
@@ -142,3 +163,39 @@ def _gates(xs, sizes, out, first, last):  # pragma: no cover - compiled
                     if last_one < 0 or total[last_one, c] < largest[c]:
                         winner[q, c] = place[c]
                     out[t, n, q, c] = xs[t, n, winner[q, c], c]
+
+
+@compiled
+def _gate_lists(given, active, channels, sizes, counts, lists, first, last):  # pragma: no cover - compiled
+    """A window changes its winner only where a spike arrives: whoever has more than the last winner takes over."""
+    height, width = sizes[0], sizes[1]
+    outputs = counts.shape[1]
+    total, winner = np.empty((height * width, channels), np.int32), np.empty((outputs, channels), np.int32)
+    for n in range(first, last):
+        total[:] = 0
+        for q in range(outputs):
+            top, _, left, _ = _window(q, sizes)
+            winner[q] = top * width + left
+        for t in range(counts.shape[2]):
+            for p in range(height * width):
+                for i in range(given[n, p, t]):
+                    total[p, active[n, p, t, i]] += 1
+            for q in range(outputs):
+                top, bottom, left, right = _window(q, sizes)
+                for y in range(top, bottom):
+                    for x in range(left, right):
+                        p = y * width + x
+                        for i in range(given[n, p, t]):
+                            c = active[n, p, t, i]
+                            if total[p, c] > total[winner[q, c], c]:
+                                winner[q, c] = p
+                found = 0
+                for y in range(top, bottom):
+                    for x in range(left, right):
+                        p = y * width + x
+                        for i in range(given[n, p, t]):
+                            c = active[n, p, t, i]
+                            if winner[q, c] == p:
+                                lists[n, q, t, found] = c
+                                found += 1
+                counts[n, q, t] = found

@@ -37,8 +37,8 @@ def _row(address, block, number):  # pragma: no cover - compiled
 @compiled
 def _leaky(seen, timesteps, state, constants, block, numbers):  # pragma: no cover - compiled
     reset, v = int(numbers[RESET]), _row(state, block, 0)
-    theta, decay, gain = _row(constants, block, V_THRESHOLD), _row(constants, block, DECAY), _row(constants, block, GAIN)
-    mask = _row(constants, block, MASK)
+    theta, mask = _row(constants, block, V_THRESHOLD), _row(constants, block, MASK)
+    decay, gain = _row(constants, block, DECAY), _row(constants, block, GAIN)
     for t in range(timesteps):
         x = _row(seen, block, t)
         for i in range(block):

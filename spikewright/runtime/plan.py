@@ -47,7 +47,7 @@ def planned(graph: fx.GraphModule, shapes: Shapes) -> list[Operation]:
         joined = layers.get(node) or _pool(graph, node, shapes, made) or _concat(node, shapes, made)
         call = TorchCall(node, graph, path_of(node))
         operations.append(joined or _max_pools(call, shapes) or call)
-        if makes_events(operations[-1]):
+        if makes_events(operations[-1]) or _passes_events(operations[-1], made):
             made.add(node)
     return [operation for operation in operations if _is_read(operation, operations, graph)]
 
@@ -55,6 +55,11 @@ def planned(graph: fx.GraphModule, shapes: Shapes) -> list[Operation]:
 def makes_events(operation: Operation) -> bool:
     """Whether what an operation hands on is made of lists."""
     return isinstance(operation, Pool | Concat) or (isinstance(operation, Layer) and not operation.plain)
+
+
+def _passes_events(operation: Operation, made: set[fx.Node]) -> bool:
+    """Whether an operation hands on lists while it is given some."""
+    return isinstance(operation, MaxPools) and operation.pool.gate and operation.source in made
 
 
 def _pool(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, made: set[fx.Node]) -> Pool | None:

@@ -10,7 +10,6 @@ from . import layer_kernel as loop
 from .events import TAIL, Events
 from .vector import WIDTHS
 
-
 _FLOAT = np.dtype(np.float32)
 _STORED = {_FLOAT: loop.FLOAT, np.dtype(np.float16): loop.HALF, np.dtype(np.int8): loop.BYTE}
 _LARGEST = 127

@@ -56,7 +56,7 @@ _STORED = {"f32": _F32, "f16": _F16, "i8": _I8}
 
 _BYTES = {"f32": 4, "f16": 2, "i8": 1}
 AHEAD = 16
-"""Rows are asked for so many additions before they are needed; lists of rows must be readable so far beyond their end."""
+"""Rows are asked for so many additions before they are needed; lists of rows are read so far beyond their end."""
 _LINE = 64
 
 
@@ -145,7 +145,7 @@ def _gather(width: int, weighted: bool, kind: str) -> Any:
 
 
 def _count_up(width: int) -> Any:
-    """acc[0:width] += sum over i of weights[rows_i, 0:width], weights of 8 bits added up in 16: for at most 256 rows."""
+    """acc[0:width] += sum over i of weights[rows_i, 0:width], of 8 bits and added up in 16: for at most 256 rows."""
     lanes, chains = width // 16, {64: 1, 16: 4}[width]
     wide, narrow = ir.VectorType(_I16, 16), ir.VectorType(_I8, 16)
 

@@ -186,7 +186,9 @@ def test_concatenations_join_lists(kind: type[IF], limit: float) -> None:
     assert any(isinstance(operation, Concat) for operation in network.operations)
 
 
-@pytest.mark.parametrize("neuron", [lambda: IF(v_threshold=0.3), lambda: SignedIF(v_threshold=0.3)], ids=["IF", "signed"])
+@pytest.mark.parametrize(
+    "neuron", [lambda: IF(v_threshold=0.3), lambda: SignedIF(v_threshold=0.3)], ids=["IF", "signed"]
+)
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("channels", [16, 32, 48, 64])
 def test_neighbouring_pixels_of_few_channels_are_done_together(

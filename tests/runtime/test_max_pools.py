@@ -43,7 +43,9 @@ def test_pools_give_what_torch_gives(window: str, recipe: str) -> None:
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, dilation=2)], ids=["ceil", "dilated"])
+@pytest.mark.parametrize(
+    "pool", [nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, dilation=2)], ids=["ceil", "dilated"]
+)
 def test_other_windows_are_left_to_torch(pool: nn.Module) -> None:
     torch.manual_seed(1)
     source = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), pool, nn.Flatten(), nn.LazyLinear(5)).eval()
