@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import calibration
+import event_fuzzing
 import event_layers
 import event_networks
 import step_cost
@@ -192,6 +193,12 @@ def _network_tables(result: Result) -> list[Table]:
     return [event_networks.table(result, threads) for threads in event_networks.threads_of(result)]
 
 
+def _event_fuzzing(result: Result) -> str:
+    others = "".join(f"\n* {line}" for line in result["others"])
+    table = event_fuzzing.table(result).to_markdown(heading="###")
+    return f"## Random networks on events\n\n{table}\n{others}".rstrip() + "\n"
+
+
 def _load(result: Result) -> str:
     load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
     return f"Load of the machine before and after: {load}; above 0.5 the factors are rough."
@@ -332,6 +339,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         lambda result: [t.to_markdown(heading="###") for t in (event_layers.table(result), event_layers.rates(result))],
         _event_layers,
     ),
+    "event-fuzzing": (lambda result: [event_fuzzing.table(result).to_markdown(heading="###")], _event_fuzzing),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),

@@ -52,6 +52,7 @@ def judgement_report(
         judgement.operations.table(),
         conversion.table(),
         membranes,
+        *(() if judgement.plan is None else (judgement.plan,)),
     )
     notes = (judgement.diagnosis.verdict(), judgement.judging.cost_table.note)
     references = tuple(filter(None, (source_of(type(conversion.recipe)), judgement.judging.cost_table.source)))

@@ -10,12 +10,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..coding import repeat
 from ..convert.diagnose import diagnose
 from ..convert.diagnosis import Diagnosis
 from ..convert.layers import TRAINED
 from ..convert.recipe import Conversion
 from ..core.errors import ArgumentError, sentence
 from ..core.registry import pick
+from ..core.spiking import Spiking, Timed
 from ..data.batches import Batches
 from ..data.folder import FolderImages
 from ..data.images import ImageDataset
@@ -34,8 +36,10 @@ from ..profile import (
     per_bit,
 )
 from ..report import Column, Table
+from ..runtime import compile
 from ..train.evaluate import AccuracyOverTime, accuracy_over_time, latencies, latency_columns, wilson
 
+_PLANNED = 8
 COUNTED_ROWS = 320
 """Images times time steps that are counted at once: counting holds several layers' activations of all of them."""
 
@@ -58,6 +62,8 @@ class Judging:
         threads: threads on the CPU; 0 for torch's own choice.
         memory_format: order of tensors in memory while accuracy is taken; channels_last is faster for convolutions on
             most machines. Sums are rounded differently, so a spike at the very threshold may come a step later.
+        engine: what runs the spiking network while accuracy is taken: torch, or the event runtime, whose plan is then
+            part of the report.
     """
 
     split: str = "sample"
@@ -72,6 +78,7 @@ class Judging:
     costs: str = "float32_45nm"
     threads: int = 0
     memory_format: Literal["contiguous", "channels_last"] = "channels_last"
+    engine: Literal["torch", "events"] = "torch"
 
     def __post_init__(self) -> None:
         for name in ("timesteps", "batch_size", "counted_images", "diagnosed_images", "diagnosed_timesteps"):
@@ -116,6 +123,7 @@ class Measurements:
         source: operations of the source network, per layer.
         per_bit: operations with every binary spike counted; None where no neuron fires several in one step.
         image: the first image, [1, C, H, W].
+        plan: what the event runtime did, layer by layer, with a few images; None where torch ran the network.
     """
 
     judging: Judging
@@ -125,6 +133,7 @@ class Measurements:
     source: Operations
     per_bit: Operations | None
     image: Tensor
+    plan: Table | None
 
     @property
     def energies(self) -> tuple[Energy, ...]:
@@ -235,11 +244,12 @@ def take_measurements(
         torch.set_num_threads(judging.threads)
     judged = _judged(images, judging)
     model, source, batches = conversion.model, conversion.source, Batches(judged, judging.batch_size)
-    with _laid_out(judging.memory_format, model, source):
-        over_time = accuracy_over_time(model, batches, judging.timesteps, source=source)
+    steps = model.phases.steps(judging.timesteps)
+    engine, plan = _engine(model.eval(), judging, steps, next(iter(batches))[0])
+    with _laid_out(judging.memory_format, source, *([model] if engine is model else [])):
+        over_time = accuracy_over_time(engine, batches, judging.timesteps, source=source)
     for t in judging.shown:
         log(timesteps=t, accuracy=over_time.accuracy[t - 1], agreement=over_time.agreement[t - 1])
-    steps = model.phases.steps(judging.timesteps)
     at_once = max(1, min(10, COUNTED_ROWS // steps))
     counted = Batches(judged.subset(min(judging.counted_images, len(judged))), at_once)
     image = next(iter(counted))[0][:1]
@@ -251,7 +261,17 @@ def take_measurements(
         count_macs(source, image, leaves=TRAINED),
         count_operations(model, counted, timesteps=steps, events=per_bit) if fires_several_bits(model) else None,
         image,
+        plan,
     )
+
+
+def _engine(model: Spiking, judging: Judging, steps: int, images: Tensor) -> tuple[Timed, Table | None]:
+    """What runs the network, and its plan on a few of the first images."""
+    if judging.engine == "torch":
+        return model, None
+    few = repeat(images[:_PLANNED], steps)
+    network = compile(model, few)
+    return network, network.explain(few)
 
 
 @contextmanager

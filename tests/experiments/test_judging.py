@@ -271,3 +271,16 @@ def test_the_order_of_memory_changes_rounding_only_and_is_put_back(
     assert found.correct == pytest.approx(plain.correct, abs=1)
     assert (True in seen) == (memory_format == "channels_last")
     assert {name: part.stride() for name, part in conversion.model.named_parameters()} == strides
+
+
+def test_the_event_runtime_judges_as_torch_does_and_its_plan_is_reported(
+    conversion: Conversion, images: ImageDataset
+) -> None:
+    judging = Judging(split="test", timesteps=4, counted_images=5, diagnosed_images=5, memory_format="contiguous")
+    plain, events = (judge(conversion, images, replace(judging, engine=engine)) for engine in ("torch", "events"))
+    assert events.over_time.correct == pytest.approx(plain.over_time.correct, abs=1)
+    assert plain.plan is None
+    assert events.plan is not None
+    assert "events" in events.plan.column("path")
+    report = judgement_report("x", conversion, events, config={}, environment={})
+    assert events.plan in report.tables

@@ -229,5 +229,5 @@ def test_weights_of_fewer_bits_are_close(
 
 
 def test_weights_of_other_kinds_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="torch.bfloat16; expected torch.float32 or torch.float16 or torch.int8"):
+    with pytest.raises(ArgumentError, match=r"bfloat16; expected torch\.float32 or torch\.float16 or torch\.int8"):
         compile(Spiking(nn.Linear(2, 2)).eval(), torch.zeros(1, 1, 2), weights=torch.bfloat16)
