@@ -6,7 +6,9 @@ from typing import Any
 
 from torch import fx, nn
 
+from ..core.temporal import Temporal
 from .first_axis import argument, is_other
+from .layers import TRAINED
 from .operations import Site, called, calls, depends_on_input, is_relu
 
 _smooth = called(
@@ -88,6 +90,14 @@ def _axis(site: Site, place: int, default: Any = None) -> Any:
 def is_larger_of_two(site: Site) -> bool:
     """The larger or smaller of two activities, element by element."""
     return _larger(site) and len(site.activities()) == 2
+
+
+def is_kept_whole(site: Site) -> bool:
+    """A module of one or two activities that is no layer of torch and was not looked into (`convert(leaves=...)`)."""
+    layer = site.module
+    if layer is None or isinstance(layer, (Temporal, *TRAINED)) or type(layer).__module__.partition(".")[0] == "torch":
+        return False
+    return 1 <= len(site.activities()) <= 2
 
 
 _ONE_INPUT = (is_smooth_activation, is_softmax, is_norm_of_input, is_elementary, is_reduction)

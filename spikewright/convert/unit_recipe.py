@@ -21,7 +21,7 @@ from .linear import is_weighted
 from .markers import channel_axis, is_network_input, is_network_output, is_wire, mark_ends, mark_wires, swap_max_pools
 from .max_pools import pool_of
 from .neuron_recipe import trained_threshold
-from .nonlinear import is_larger_of_two, is_one_input_nonlinear
+from .nonlinear import is_kept_whole, is_larger_of_two, is_one_input_nonlinear
 from .operations import Site, is_clipped_relu, is_matmul, is_max_pool, is_product, is_qcfs, is_relu, upper_bound
 from .plain_nodes import plain_nodes
 from .recipe import Recipe
@@ -165,6 +165,7 @@ class UnitRecipe(Recipe, ABC):
             Rule("larger of two -> unit", is_larger_of_two, unit, Site.activities),
             Rule("product -> unit", is_product, unit, Site.activities),
             Rule("matrix product -> unit", is_matmul, unit, Site.activities),
+            Rule("module kept whole -> unit", is_kept_whole, unit, Site.activities),
         ]
 
 

@@ -113,7 +113,10 @@ def _untraceable(module: nn.Module, tracer: _Tracer, error: Exception) -> Conver
         _, path, part = tracer.failed
         kind = type(part).__name__
         where = f"{path} ({kind})"
-        whole = f", or keep the module whole with leaves=({kind},) and a rule or allow=(...) for it"
+        whole = (
+            f", or keep the module whole with leaves=({kind},): DCGS and HMT make a unit of it, others need a rule or "
+            "allow=(...)"
+        )
     if isinstance(error, AttributeError | NameError | ImportError | KeyError):
         todo = f"Does {kind} run by itself?"
         return ConversionError(f"{name}: cannot be traced into a graph: {where} fails ({_said(error)}). {todo}")

@@ -123,8 +123,9 @@ class Walk(fx.Interpreter):
         result = self._temporal(call, module) if isinstance(module, Temporal) else self._ordinary(n, call)
         static = all(wire.static for wire in wires)
         spiking = any(wire.counts is not None for wire in wires)
-        if result is None or result.cost is not None:
-            cost = None if result is None else result.cost
+        unknown = result is None or (temporal and module is not None and _holds_others(module))
+        if unknown or result.cost is not None:  # pyright: ignore[reportOptionalMemberAccess]
+            cost = None if unknown else result.cost  # pyright: ignore[reportOptionalMemberAccess]
             self.noted.append(Visit(call.site, call.operation, spiking, static, temporal, cost))
         corrections = _sends_corrections(module) if temporal else any(wire.corrections for wire in wires)
         graded = _sends_numbers(module) if temporal else any(wire.graded for wire in wires)
@@ -169,11 +170,17 @@ class Walk(fx.Interpreter):
         return path if self.names[path] == 1 else f"{path}_{self.names[path]}"
 
 
+_KNOWN = ("torch", __name__.partition(".")[0])
 _BY_FIRST = (synapses.convolution, synapses.transposed_convolution, synapses.linear)
 
 
 def _sends_corrections(module: nn.Module | None) -> bool:
     return bool(getattr(module, "sends_corrections", False))
+
+
+def _holds_others(module: nn.Module) -> bool:
+    """Whether a unit computes a module of somebody else's, kept whole, whose operations nobody has seen."""
+    return any(type(part).__module__.partition(".")[0] not in _KNOWN for part in module.modules())
 
 
 def _sends_numbers(module: nn.Module | None) -> bool:

@@ -29,6 +29,7 @@ class Events:
         values: what each entry delivers, in units of its channel's amplitude, float32 like `channels`; None for 1.
         image: (C, H, W).
         amplitude: what a unit delivers, float32 [C].
+        distinct: whether each list is known to name a channel once only, as joined lists do not.
     """
 
     counts: np.ndarray
@@ -36,6 +37,7 @@ class Events:
     values: np.ndarray | None
     image: tuple[int, int, int]
     amplitude: np.ndarray
+    distinct: bool = False
 
     @property
     def density(self) -> float:

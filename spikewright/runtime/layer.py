@@ -116,9 +116,8 @@ class Layer:
         if self.plain:
             out = torch.from_numpy(currents).view(timesteps, samples, height, width, channels).permute(0, 1, 4, 2, 3)
             return Wire(timesteps, self.shape, tensor=out.reshape(timesteps, samples, *self.shape))
-        spikes = Events(
-            counts, lists, values if self.program.graded else None, (channels, height, width), self.program.amplitude
-        )
+        worth, image = (values if self.program.graded else None), (channels, height, width)
+        spikes = Events(counts, lists, worth, image, self.program.amplitude, distinct=True)
         return Wire(timesteps, self.shape, events=spikes)
 
     def _prepared(self, timesteps: int, samples: int, events: list[Events | None]) -> _Call:

@@ -61,7 +61,7 @@ class MaxPools:
                 cast(Any, self.call.layer).constants = [(self.constant,)]
             return self.call.run(wires)
         given = wire.events
-        if self.pool.gate and given is not None and given.values is None and (given.amplitude >= 0).all():
+        if self.pool.gate and given is not None and _one_size(given):
             return self._lists(wire, given)
         xs = wire.dense().permute(0, 1, 3, 4, 2).contiguous()
         timesteps, samples, height, width, channels = xs.shape
@@ -89,13 +89,18 @@ class MaxPools:
         counts, lists, _ = self._rooms[key]
         sizes = (height, width, *self.pool.kernel, *self.pool.stride, *self.pool.padding, columns)
         over_parts(_gate_lists, (given.counts, given.channels, channels, sizes, counts, lists), samples)
-        passed = Events(counts, lists, None, (channels, rows, columns), given.amplitude)
+        passed = Events(counts, lists, None, (channels, rows, columns), given.amplitude, distinct=True)
         return Wire(timesteps, self.shape, events=passed)
 
     @property
     def carries(self) -> bool:
         """Whether a state is carried from call to call."""
         return getattr(self.call.layer, "carry", None) is not None
+
+
+def _one_size(events: Events) -> bool:
+    """Whether every channel sends at most one spike of its size a step."""
+    return events.values is None and events.distinct and bool((events.amplitude >= 0).all())
 
 
 @compiled

@@ -248,7 +248,10 @@ def test_the_submodule_that_cannot_be_traced_is_named() -> None:
         ConversionError, match=r"Sequential: .* graph: 1\.0\.pick \(Picky\) fails \(TraceError: "
     ) as got:
         trace(nn.Sequential(nn.Linear(4, 4), nn.Sequential(Block(), Block())))
-    assert "or keep the module whole with leaves=(Picky,) and a rule or allow=(...) for it." in str(got.value)
+    assert (
+        "or keep the module whole with leaves=(Picky,): DCGS and HMT make a unit of it, others need a rule or allow=(...)."
+        in str(got.value)
+    )
 
 
 def test_a_plain_fault_is_not_taken_for_control_flow() -> None:

@@ -6,7 +6,9 @@ from torch import nn
 
 from spikewright.coding import repeat
 from spikewright.convert import DCGS, HMT, OPI, Maximum, Recipe, convert, differential, max_pool_to_gate
-from spikewright.core import carry_state
+from spikewright.convert.layers import MaxPoolGate
+from spikewright.core import Spiking, carry_state
+from spikewright.neurons import IF
 from spikewright.runtime import compile
 from spikewright.runtime.max_pools import MaxPools
 
@@ -56,3 +58,11 @@ def test_other_windows_are_left_to_torch(pool: nn.Module) -> None:
     assert not any(isinstance(operation, MaxPools) for operation in network.operations)
     with torch.no_grad():
         torch.testing.assert_close(network(xs), model(xs), rtol=1e-4, atol=1e-4)
+
+
+def test_a_gate_behind_an_average_pool_sees_several_spikes_of_a_channel_at_once() -> None:
+    torch.manual_seed(0)
+    model = Spiking(nn.Sequential(IF(v_threshold=0.3), nn.AvgPool2d(2), MaxPoolGate(nn.MaxPool2d(2)))).eval()
+    xs = (torch.rand(17, 2, 5, 8, 8) < 0.2).float()
+    with torch.no_grad():
+        torch.testing.assert_close(compile(model, xs)(xs), model(xs))

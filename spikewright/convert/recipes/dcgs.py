@@ -19,6 +19,9 @@ class DCGS(UnitRecipe):
     Args:
         firing, coding, signed, encode, threshold, scale: see `UnitRecipe`.
 
+    A module that cannot be traced, kept whole with `convert(..., leaves=(Its class,))`, is a unit too: computed at
+    every step on what has arrived so far; its operations are named as not counted.
+
     Source: Huang et al. 2025, "Differential Coding for Training-Free ANN-to-SNN Conversion", ICML 2025,
         arXiv 2503.00301.
         Differs: thresholds are the exact minimum of the Gaussian error instead of 100 iterations towards it (which
