@@ -37,6 +37,7 @@ bench: $(BENCH_READY)  ## speed and memory beside another library, and what cali
 bench-runtime: $(BENCH_READY)  ## the event runtime beside torch; whole networks need SPIKEWRIGHT_DATA
 	@.venv-bench/bin/python benchmarks/event_layers.py
 	@.venv-bench/bin/python benchmarks/event_networks.py
+	@.venv-bench/bin/python benchmarks/event_scaling.py
 	@.venv-bench/bin/python benchmarks/event_fuzzing.py
 
 docs: $(READY)  ## write the generated pages of docs/ again

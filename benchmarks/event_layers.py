@@ -9,7 +9,8 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,6 +34,10 @@ from spikewright.runtime.wire import Wire
 CASE = "event-layers"
 DENSITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 TIMESTEPS, SAMPLES = 4, 4
+
+
+WEIGHTS = {"events": torch.float32, "events, 16 bits": torch.float16, "events, 8 bits": torch.int8}
+"""Ways of this project, by the weights that events add up."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,9 @@ def measured(shape: Shape, density: float, rounds: int) -> list[dict[str, Any]]:
     torch.manual_seed(0)
     conv = nn.Conv2d(shape.inputs, shape.outputs, shape.kernel, padding=shape.kernel // 2, groups=shape.groups)
     neurons = IF(v_threshold=1.0, start=0.5)
-    layer = _layer(nn.Sequential(IF(), conv, neurons), spikes)
-    (source,) = layer.sources
-    events = listed(spikes)
-    events = type(events)(events.counts, events.channels, None, events.image, events.amplitude)
-    wire = Wire(TIMESTEPS, image, events=events)
+    layers = {way: forced_layer(nn.Sequential(IF(), conv, neurons), spikes, kind) for way, kind in WEIGHTS.items()}
+    (source,) = layers["events"].sources
+    wire = spikes_as_wire(spikes)
     weight = conv.weight.contiguous(memory_format=torch.channels_last)
     x = spikes.flatten(0, 1)
 
@@ -103,21 +106,28 @@ def measured(shape: Shape, density: float, rounds: int) -> list[dict[str, Any]]:
     ways: dict[str, Callable[[], object]] = {
         "convolution": convolution,
         "convolution and neurons": lambda: neurons.over_time(convolution().unflatten(0, (TIMESTEPS, SAMPLES))),
-        "events": lambda: layer.run({source.node: wire}),
+        **{way: partial(layer.run, {layer.inputs[0]: wire}) for way, layer in layers.items()},
     }
     runs = []
     for number in range(rounds + 1):  # the first one warms up
         for name, way in ways.items():
             spent = timed(way)
             if number:
-                about = {"shape": shape.name, "density": density, "additions": additions(events, source)}
+                about = {"shape": shape.name, "density": density, "additions": additions(wire.listed(), source)}
                 runs.append({**about, "way": name, **spent})
     return runs
 
 
-def _layer(model: nn.Module, example: Tensor) -> Layer:
+def spikes_as_wire(spikes: Tensor) -> Wire:
+    """Spikes [T, N, C, H, W] of one size as lists."""
+    events = listed(spikes)
+    events = replace(events, values=None, distinct=True)
+    return Wire(len(spikes), tuple(spikes.shape[2:]), events=events)
+
+
+def forced_layer(model: nn.Module, example: Tensor, weights: torch.dtype) -> Layer:
     """The convolution and what follows it, as the plan has it, on events whatever the density."""
-    network = compile(Spiking(model).eval(), example[:1, :1])
+    network = compile(Spiking(model).eval(), example[:1, :1], weights=weights)
     layer = network.operations[1]
     if not isinstance(layer, Layer):
         raise TypeError("expected a layer that the runtime compiles")
@@ -126,23 +136,18 @@ def _layer(model: nn.Module, example: Tensor) -> Layer:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row per shape: how many times faster than torch's convolution at each density."""
-    runs = result["runs"]
+    """One row per shape and kind of weights: how many times faster than torch's convolution at each density."""
+    times: dict[tuple[str, float, str], list[float]] = {}
+    for run in result["runs"]:
+        times.setdefault((run["shape"], run["density"], run["way"]), []).append(run["seconds"])
     rows = []
-    for shape in dict.fromkeys(run["shape"] for run in runs):
-        cells = []
-        for density in DENSITIES:
-            times = {
-                way: [
-                    run["seconds"]
-                    for run in runs
-                    if (run["shape"], run["density"], run["way"]) == (shape, density, way)
-                ]
-                for way in ("convolution", "events")
-            }
-            cells.append(median(a / b for a, b in zip(times["convolution"], times["events"])))
-        rows.append((shape, *cells))
-    columns = (Column("layer"), *(Column(f"{100 * density:g} %", "×", 2) for density in DENSITIES))
+    for shape, way in dict.fromkeys((shape, way) for shape, _, way in times if way in WEIGHTS):
+        cells = [
+            median(a / b for a, b in zip(times[shape, density, "convolution"], times[shape, density, way]))
+            for density in DENSITIES
+        ]
+        rows.append((shape, way, *cells))
+    columns = (Column("layer"), Column("way"), *(Column(f"{100 * density:g} %", "×", 2) for density in DENSITIES))
     note = (
         "The event time holds the neurons and the new lists, torch's time the convolution alone; median of the rounds."
     )

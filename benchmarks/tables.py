@@ -14,6 +14,7 @@ import calibration
 import event_fuzzing
 import event_layers
 import event_networks
+import event_scaling
 import step_cost
 import transformers_page
 
@@ -193,6 +194,13 @@ def _network_tables(result: Result) -> list[Table]:
     return [event_networks.table(result, threads) for threads in event_networks.threads_of(result)]
 
 
+def _event_scaling(result: Result) -> str:
+    words = f"{result['what']}, {_machine(result)} {_load(result)}"
+    figure = "![Time against events](figures/events-time.png)"
+    tables = [t.to_markdown(heading="###") for t in event_scaling.tables(result)]
+    return "\n\n".join(["## Scaling of the event runtime", words, figure, *tables]) + "\n"
+
+
 def _event_fuzzing(result: Result) -> str:
     others = "".join(f"\n* {line}" for line in result["others"])
     table = event_fuzzing.table(result).to_markdown(heading="###")
@@ -338,6 +346,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "event-layers": (
         lambda result: [t.to_markdown(heading="###") for t in (event_layers.table(result), event_layers.rates(result))],
         _event_layers,
+    ),
+    "event-scaling": (
+        lambda result: [t.to_markdown(heading="###") for t in event_scaling.tables(result)],
+        _event_scaling,
     ),
     "event-fuzzing": (lambda result: [event_fuzzing.table(result).to_markdown(heading="###")], _event_fuzzing),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
