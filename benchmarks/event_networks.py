@@ -162,9 +162,9 @@ def _peer(network: nn.Module, case: Case, calibration: Batches) -> Callable[[Ten
     """SpikingJelly's conversion of the same network with as many steps; None where it has none of the kind."""
     if case.recipe != "OPI":
         return None
-    from side_spikingjelly import _convert, outputs
+    from side_spikingjelly import converted, outputs
 
-    model = _convert(network, PEER, torch.cat([x for x, _ in calibration]))
+    model = converted(network, PEER, torch.cat([x for x, _ in calibration]))
     return lambda x: outputs(model, "multi-step" if len(x) == 1 else "single-step", x, case.timesteps, len(x))
 
 

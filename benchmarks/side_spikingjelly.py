@@ -57,7 +57,8 @@ def _as_convolution(shortcut: ZeroPadded, inputs: int) -> nn.Conv2d:
     return same
 
 
-def _convert(network: nn.Module, conversion: str, images: Tensor) -> Scaled:
+def converted(network: nn.Module, conversion: str, images: Tensor) -> Scaled:
+    """A network converted by one of `RECIPES` with thresholds measured on images [N, C, H, W]."""
     body = copy.deepcopy(network)
     for block in [part for part in body.modules() if isinstance(part, BasicBlock)]:
         if isinstance(block.shortcut, ZeroPadded):
@@ -70,14 +71,14 @@ def _convert(network: nn.Module, conversion: str, images: Tensor) -> Scaled:
 
 def convert_and_store(network: nn.Module, conversion: str, images: Tensor, path: Path) -> None:
     """Convert with thresholds measured on images [N, C, H, W], and write the converted network's state."""
-    state = _convert(network, conversion, images).state_dict()
+    state = converted(network, conversion, images).state_dict()
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
 
 
 def restore(network: nn.Module, conversion: str, path: Path) -> Scaled:
     """The converted network, with the state of a file."""
     # a conversion needs images; one is enough, as the state replaces what it measures
-    model = _convert(network, conversion, read_calibration(path.parent)[:1])
+    model = converted(network, conversion, read_calibration(path.parent)[:1])
     model.load_state_dict(load_file(path))
     return model
 
