@@ -68,12 +68,12 @@ class MaxPools:
         _, rows, columns = self.shape
         out = np.empty((timesteps, samples, rows * columns, channels), np.float32)
         sizes = (height, width, *self.pool.kernel, *self.pool.stride, *self.pool.padding, columns)
-        given = xs.view(timesteps, samples, height * width, channels).numpy()
+        arrived = xs.view(timesteps, samples, height * width, channels).numpy()
         if self.pool.gate:
-            over_parts(_gates, (given, sizes, out), samples)
+            over_parts(_gates, (arrived, sizes, out), samples)
         else:
             silent = cast(Tensor, self.constant).expand(1, *image_of(wire.shape))[0].flatten(1).T.contiguous()
-            over_parts(_graded, (given, silent.numpy(), sizes, out), samples)
+            over_parts(_graded, (arrived, silent.numpy(), sizes, out), samples)
         made = torch.from_numpy(out).view(timesteps, samples, rows, columns, channels)
         return Wire(timesteps, self.shape, tensor=made.permute(0, 1, 4, 2, 3))
 

@@ -62,16 +62,19 @@ class EventNetwork(Timed):
         super().__init__()
         self.weights = weights
         self.graph, self._shapes = graph, dict(shapes)
-        self.operations = planned(graph, {n: shapes[n.name] for n in graph.graph.nodes if n.name in shapes})
+        self.shape = self._shapes[next(node for node in graph.graph.nodes if node.op == "placeholder").name]
+        found = self._probe()
+        # where an image has several rows that differ, a neuron's constant part is no longer the same for the batch
+        left = [layer for layer, heard in found.items() if any(len(part) > 1 for parts in heard for part in parts)]
+        self.operations = planned(graph, {n: shapes[n.name] for n in graph.graph.nodes if n.name in shapes}, left)
         for source in (s for operation in self.operations for s in getattr(operation, "sources", ())):
             if isinstance(source, Source):
                 source.stored = WEIGHTS[weights]
-        self.shape = self._shapes[next(node for node in graph.graph.nodes if node.op == "placeholder").name]
         self._source = (model,)  # in a tuple, so that it is no part of this network
         self._tensors = [(part._parameters, part._buffers) for part in model.modules()]
         self._written = self._now_written()
         self._lock = threading.Lock()
-        self._constants = self._probe()
+        self._constants = self._handed_out(found)
         self._temporal = [part for part in graph.modules() if isinstance(part, Temporal)]
         self._stateful = [part for part in graph.modules() if isinstance(part, Stateful)]
         self._last_use = _last_uses(self.operations, graph)
@@ -162,13 +165,18 @@ class EventNetwork(Timed):
         kept = tuple((id(t), t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors)
         return self._source[0].training, kept
 
-    def _probe(self) -> tuple[list[Probed], list[list[tuple[Tensor, ...]]]]:
-        """The probed layers that torch runs, with their constant parts; a layer that is compiled keeps its own."""
+    def _probe(self) -> dict[Probed, list[tuple[Tensor, ...]]]:
+        """Probed layers -> their constant parts, call by call."""
         layers = probed_layers(self.graph)
         if not layers:
-            return [], []
+            return {}
         with torch.inference_mode():
-            found = dict(zip(layers, probe(self.graph, layers, torch.zeros(1, 1, *self.shape))))
+            return dict(zip(layers, probe(self.graph, layers, torch.zeros(1, 1, *self.shape))))
+
+    def _handed_out(
+        self, found: dict[Probed, list[tuple[Tensor, ...]]]
+    ) -> tuple[list[Probed], list[list[tuple[Tensor, ...]]]]:
+        """The probed layers that torch runs, with their constant parts; a layer that is compiled keeps its own."""
         for operation in self.operations:
             if isinstance(operation, Layer) and operation.neuron in found:
                 ((operation.constant,),) = found.pop(operation.neuron)

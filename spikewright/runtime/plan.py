@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import torch
@@ -30,23 +30,25 @@ _FLATTENING = (torch.flatten, torch.reshape)
 Shapes = Mapping[fx.Node, tuple[int, ...]]
 
 
-def planned(graph: fx.GraphModule, shapes: Shapes) -> list[Operation]:
+def planned(graph: fx.GraphModule, shapes: Shapes, left: Collection[nn.Module] = ()) -> list[Operation]:
     """Operations in order of execution.
 
     Args:
         graph: the traced network.
         shapes: one sample's shape at every node that holds a tensor.
+        left: layers that are left to torch in any case.
     """
     operations: list[Operation] = []
     taken: set[fx.Node] = set()
-    layers = {node: _layer(graph, node, shapes, taken) for node in reversed(graph.graph.nodes) if node not in taken}
+    ours = [node for node in graph.graph.nodes if module_of(graph, node) not in left]
+    layers = {node: _layer(graph, node, shapes, taken) for node in reversed(ours) if node not in taken}
     made: set[fx.Node] = set()
     for node in graph.graph.nodes:
         if node in taken or node.op in ("placeholder", "output"):
             continue
         joined = layers.get(node) or _pool(graph, node, shapes, made) or _concat(node, shapes, made)
         call = TorchCall(node, graph, path_of(node))
-        operations.append(joined or _max_pools(call, shapes) or call)
+        operations.append(joined or (None if call.layer in left else _max_pools(call, shapes)) or call)
         if makes_events(operations[-1]) or _passes_events(operations[-1], made):
             made.add(node)
     return [operation for operation in operations if _is_read(operation, operations, graph)]
@@ -87,6 +89,8 @@ def _max_pools(call: TorchCall, shapes: Shapes) -> MaxPools | None:
     pool = None if call.layer is None else dynamics_of(call.layer)
     if not isinstance(pool, MaxPool) or not isinstance(given, fx.Node) or len(shapes.get(given, ())) != 3:
         return None
+    if _is_watched(cast(nn.Module, call.layer)):
+        return None
     return MaxPools(call, given, pool, shapes[call.node])
 
 
@@ -117,8 +121,7 @@ def _layer(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, taken: set[fx.N
     if isinstance(module, Neuron):
         dynamics = dynamics_of(module)
         found = None if dynamics is None else program(cast(Dynamics, dynamics), module.amplitude, shape)
-        hooked = module._forward_hooks or module._forward_pre_hooks  # someone wants to see every call
-        if found is None or hooked or not isinstance(node.args[0], fx.Node):
+        if found is None or _is_watched(module) or not isinstance(node.args[0], fx.Node):
             return None
         absorbed: list[fx.Node] = []
         sources = _driven_by(graph, node.args[0], shapes, absorbed)
@@ -133,6 +136,11 @@ def _layer(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, taken: set[fx.N
     taken.update(other for other in absorbed if other is not node)
     name = next(source.name for source in sources if source.name)
     return Layer(node, name, sources, no_neurons(shape), shape)
+
+
+def _is_watched(layer: nn.Module) -> bool:
+    """Whether someone wants to see every call of a layer."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
 def _driven_by(

@@ -7,6 +7,7 @@ in some form. Addresses are plain whole numbers; whoever calls answers for their
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -77,6 +78,19 @@ def _fetch(builder: Any, weights: Any, rows: Any, i: Any, width: int, size: int)
         builder.call(fetch, (where, ir.Constant(_I32, 0), ir.Constant(_I32, 3), ir.Constant(_I32, 1)))
 
 
+def _in_chains(builder: Any, count: Any, chains: int, add: Callable[[Any, int], None]) -> None:
+    """add(i, chain) for i below count: one chain of additions would wait for each sum before it takes the next."""
+    rounds = builder.udiv(count, _number(chains))
+    with cgutils.for_range(builder, rounds) as loop:
+        begin = builder.mul(loop.index, _number(chains))
+        for chain in range(chains):
+            add(builder.add(begin, _number(chain)), chain)
+    if chains > 1:
+        done = builder.mul(rounds, _number(chains))
+        with cgutils.for_range_slice(builder, done, count, _number(1), _I64) as (i, _):
+            add(i, 0)
+
+
 def _widened(builder: Any, weight: Any, kind: str) -> Any:
     """Eight weights as they are kept -> as numbers of 32 bits."""
     if kind == "f32":
@@ -121,16 +135,7 @@ def _gather(width: int, weighted: bool, kind: str) -> Any:
                 else:
                     builder.store(builder.call(fused, (value, weight, so_far)), sums[chain][k])
 
-        # several independent chains of additions, because one would wait for each sum before it takes the next
-        rounds = builder.udiv(count, _number(chains))
-        with cgutils.for_range(builder, rounds) as loop:
-            begin = builder.mul(loop.index, _number(chains))
-            for chain in range(chains):
-                add(builder.add(begin, _number(chain)), chain)
-        if chains > 1:
-            done = builder.mul(rounds, _number(chains))
-            with cgutils.for_range_slice(builder, done, count, _number(1), _I64) as (i, _):
-                add(i, 0)
+        _in_chains(builder, count, chains, add)
         for k in range(lanes):
             total = builder.load(sums[0][k])
             for chain in range(1, chains):
@@ -164,15 +169,7 @@ def _count_up(width: int) -> Any:
                 weight = builder.sext(_load(builder, begin, _number(k), 1), wide)
                 builder.store(builder.add(builder.load(sums[chain][k]), weight), sums[chain][k])
 
-        rounds = builder.udiv(count, _number(chains))
-        with cgutils.for_range(builder, rounds) as loop:
-            begin = builder.mul(loop.index, _number(chains))
-            for chain in range(chains):
-                add(builder.add(begin, _number(chain)), chain)
-        if chains > 1:
-            done = builder.mul(rounds, _number(chains))
-            with cgutils.for_range_slice(builder, done, count, _number(1), _I64) as (i, _):
-                add(i, 0)
+        _in_chains(builder, count, chains, add)
         for k in range(lanes):
             total = builder.load(sums[0][k])
             for chain in range(1, chains):

@@ -22,6 +22,7 @@ from spikewright.convert import (
     per_channel,
     prepare,
 )
+from spikewright.convert.layers import MaxPoolGate
 from spikewright.core import Spiking, carry_state
 from spikewright.core.errors import ArgumentError, ConversionError, DataError, ShapeError
 from spikewright.neurons import IF, LIF
@@ -303,3 +304,33 @@ def test_it_is_judged_like_its_model() -> None:
     network = compile(model, repeat(IMAGES, model.phases.steps(4)))
     batches = [(IMAGES, torch.arange(6) % 5)]
     assert accuracy_over_time(network, batches, 6) == accuracy_over_time(model, batches, 6)
+
+
+def test_rows_of_an_image_with_different_constant_parts_are_left_to_torch() -> None:
+    class Tokens(nn.Module):
+        """Tokens with places of their own, folded into the batch."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = nn.Parameter(torch.randn(1, 3, 6))
+            self.first, self.relu, self.head = nn.Linear(6, 8), nn.ReLU(), nn.Linear(24, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.relu(self.first((x + self.place).reshape(-1, 6))).reshape(-1, 24))
+
+    torch.manual_seed(0)
+    images = torch.rand(64, 3, 6)
+    model, xs = convert(Tokens().eval(), DCGS(threshold=Maximum()), images).model.eval(), repeat(images[:4], 3)
+    with torch.no_grad():
+        torch.testing.assert_close(compile(model, xs)(xs), model(xs), rtol=1e-4, atol=1e-4)
+
+
+def test_a_max_pool_that_someone_watches_is_still_called() -> None:
+    model, seen = spiking(RECIPES["OPI"], nn.MaxPool2d(2)), []
+    gate = next(part for part in model.modules() if isinstance(part, MaxPoolGate))
+    gate.register_forward_hook(lambda *_: seen.append(1))
+    xs = repeat(IMAGES, 4)
+    network = compile(model, xs)
+    seen.clear()
+    network(xs)
+    assert seen
