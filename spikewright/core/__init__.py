@@ -2,12 +2,15 @@
 
 from .carry import Carry as Carry
 from .carry import carry_state as carry_state
+from .fused import fused as fused
+from .fused import fuses as fuses
 from .gradient import gradient_rule as gradient_rule
 from .gradient import recording as recording
 from .neuron import Neuron as Neuron
 from .observe import observe as observe
 from .params import param as param
 from .phases import Phases as Phases
+from .reset import detached as detached
 from .reset import none as none
 from .reset import subtract as subtract
 from .reset import to_zero as to_zero

@@ -25,6 +25,9 @@ class Leaky:
         gain: what the input is multiplied with.
         reset: `subtract`, `to_zero` or `none`.
         mask: 1 where a neuron may fire, 0 elsewhere; None for 1.
+        activity: where it is given, spikes are differentiated as `at_lif_step` of the neurons says, by a triangle as
+            wide as the threshold, with means as gradients of threshold and activity; None for the neuron's own
+            surrogate.
     """
 
     v_threshold: Tensor
@@ -33,6 +36,29 @@ class Leaky:
     gain: Tensor
     reset: ResetFn
     mask: Tensor | None = None
+    activity: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Hierarchical:
+    """Dendrite and soma that take in each other, fire at the threshold, reset the soma:
+
+        d' = a1 * d + b1 * v + x        v' = a2 * v + b2 * d'        s = [v' >= v_threshold]
+
+    Args:
+        v_threshold: threshold, broadcastable to [N, *F] like all others.
+        start: potential of the soma before the first step, in the unit of the threshold; that of the dendrite is 0.
+        a1, b1, a2, b2: shares of the potentials that are kept and taken in per step.
+        reset: what firing does to the soma.
+    """
+
+    v_threshold: Tensor
+    start: Tensor
+    a1: Tensor
+    b1: Tensor
+    a2: Tensor
+    b2: Tensor
+    reset: ResetFn
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,7 @@ class MaxPool:
     gate: bool
 
 
-Dynamics = Leaky | Signed | Differential
+Dynamics = Leaky | Hierarchical | Signed | Differential
 
 
 def max_pool(pool: object, gate: bool) -> MaxPool | None:

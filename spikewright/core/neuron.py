@@ -26,7 +26,8 @@ class Neuron(Stateful):
     """Abstract neuron layer. A final class gives `init_state` and `step`; it keeps no state between calls.
 
     Args:
-        amplitude: what one spike delivers to the next layer, number or tensor broadcastable to [N, *F].
+        amplitude: what one spike delivers to the next layer, number or tensor broadcastable to [N, *F]; None for a
+            class that has it as a property.
         spike: spike function, e.g. `ATan()`.
         reset: reset function, e.g. `subtract`.
         learn: names of constants to train.
@@ -50,7 +51,7 @@ class Neuron(Stateful):
     def __init__(
         self,
         *,
-        amplitude: float | Tensor = 1.0,
+        amplitude: float | Tensor | None = 1.0,
         spike: SpikeFn | None = None,
         reset: ResetFn = subtract,
         learn: tuple[str, ...] = (),
@@ -66,7 +67,8 @@ class Neuron(Stateful):
         self.reset = reset
         self.learn = learn
         self.unroll = bptt
-        self.hold("amplitude", amplitude)
+        if amplitude is not None:
+            self.hold("amplitude", amplitude)
 
     def hold(self, name: str, value: float | Tensor, *, above: float | None = None) -> None:
         """Keep a constant as buffer, or as parameter if `learn` names it; it must be finite, and above `above`."""
@@ -97,7 +99,7 @@ class Neuron(Stateful):
 
     def membrane(self, state: State) -> Tensor:
         """Membrane potential of a state in units of the threshold, [N, *F]."""
-        return state.v / torch.as_tensor(self.get_buffer("v_threshold"))
+        return state.v / self.v_threshold
 
     def first_state(self, xs: Tensor) -> State:
         """State before the first step of a sequence [T, N, *F]; a neuron with a `window` may look at its beginning."""

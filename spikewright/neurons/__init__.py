@@ -3,12 +3,14 @@
 from ..core.neuron import Neuron
 from ..core.registry import collect
 from .alif import ALIF as ALIF
+from .at_lif import ATLIF as ATLIF
 from .cuba_lif import CubaLIF as CubaLIF
 from .harmony_pair import HarmonyPair as HarmonyPair
 from .harmony_store import HarmonyStore as HarmonyStore
 from .if_ import IF as IF
 from .li import LI as LI
 from .lif import LIF as LIF
+from .lmh import LMH as LMH
 from .multi_threshold_if import MultiThresholdIF as MultiThresholdIF
 from .plif import PLIF as PLIF
 from .signed_if import SignedIF as SignedIF

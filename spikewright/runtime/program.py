@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.dynamics import Differential, Dynamics, Leaky, Signed
-from ..core.reset import none, subtract, to_zero
+from ..core.dynamics import Differential, Dynamics, Hierarchical, Leaky, Signed
+from ..core.reset import forward_of, none, subtract, to_zero
 from ..neurons.firing.compiled import encoded
 from . import layer_kernel as loop
 from . import neuron_kernels as neurons
@@ -66,18 +66,21 @@ def program(dynamics: Dynamics, amplitude: Tensor, shape: tuple[int, ...]) -> Pr
         constants = constant_rows([dynamics.v_threshold, dynamics.start], shape)
         numbers = np.zeros(1, np.float32)
         return None if constants is None else Program(neurons.SIGNED, constants, numbers, worth[0, 0], graded=True)
+    if isinstance(dynamics, Hierarchical):  # no compiled loop has two potentials of this kind
+        return None
     return _differential(dynamics, worth[0, 0], shape)
 
 
 def _leaky(dynamics: Leaky, worth: np.ndarray, shape: tuple[int, ...]) -> Program | None:
-    if dynamics.reset not in _RESETS:
+    reset = forward_of(dynamics.reset)
+    if reset not in _RESETS:
         return None
     mask = torch.ones(()) if dynamics.mask is None else dynamics.mask
     constants = constant_rows([dynamics.v_threshold, dynamics.start, dynamics.decay, dynamics.gain, mask], shape)
     if constants is None or not np.isin(constants[neurons.MASK], (0, 1)).all():
         return None
-    numbers = np.array([_RESETS[dynamics.reset]], np.float32)
-    plain = dynamics.reset is subtract and (constants[neurons.DECAY :] == 1).all()
+    numbers = np.array([_RESETS[reset]], np.float32)
+    plain = reset is subtract and (constants[neurons.DECAY :] == 1).all()
     return Program(loop.INTEGRATE if plain else neurons.LEAKY, constants, numbers, worth)
 
 

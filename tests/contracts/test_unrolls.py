@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spikewright.core import Record, bptt, checkpointed, recorded
+from spikewright.core import Record, bptt, checkpointed, fused, recorded
 from spikewright.neurons import NEURONS
 
 EXACT = {
@@ -12,6 +12,7 @@ EXACT = {
     "checkpointed(3)": checkpointed(3),
     "checkpointed(7)": checkpointed(7),
     "checkpointed(100)": checkpointed(100),
+    "fused": fused,
     "recorded(Record)": recorded(Record()),
     "recorded(function)": recorded(lambda states, spikes: None),
 }

@@ -67,6 +67,15 @@ def leak(x, c, reset):
         yield s, {"v": v}
 
 
+def leak_multiplied(x, c, reset):
+    v = np.zeros(UNITS)
+    for x_t in x:
+        m = c["decay"] * v + x_t
+        s = np.where(m >= c["v_threshold"], 1.0, 0.0)
+        v = np.where(s != 0, 0.0, m)
+        yield s, {"v": v}
+
+
 def leak_parametric(x, c, reset):
     v, d = np.zeros(UNITS), math.exp(-1 / c["tau"])
     for x_t in x:
@@ -74,6 +83,18 @@ def leak_parametric(x, c, reset):
         s = np.where(v >= c["v_threshold"], 1.0, 0.0)
         v = after(v, s, c["v_threshold"], reset)
         yield s, {"v": v}
+
+
+def dendrite_and_soma(x, c, reset):
+    """The dendrite eliminated: its potential is what the soma says it must have been."""
+    v, d = np.full(UNITS, 0.5 * c["v_threshold"]), np.zeros(UNITS)
+    a1, b1, a2, b2 = (c[name] for name in ("a1", "b1", "a2", "b2"))
+    for x_t in x:
+        m = (a2 + b1 * b2) * v + a1 * b2 * d + b2 * x_t
+        d = (m - a2 * v) / b2
+        s = np.where(m >= c["v_threshold"], 1.0, 0.0)
+        v = m - s * c["v_threshold"]
+        yield s, {"d": d, "v": v}
 
 
 def leak_adaptive(x, c, reset):
@@ -164,6 +185,13 @@ TRACES = {
         RESETS,
     ),
     "LIF": (leak, {"tau": 3.0, "v_threshold": 1.25}, (3, -0.25, 1.5), RESETS),
+    "ATLIF": (leak_multiplied, {"decay": 0.75, "v_threshold": 1.25}, (13, -0.25, 1.5), OWN),
+    "LMH": (
+        dendrite_and_soma,
+        {"v_threshold": 1.25, "a1": 0.25, "b1": -0.375, "a2": 0.75, "b2": 1.25},
+        (14, -0.5, 1.75),
+        OWN,
+    ),
     "PLIF": (leak_parametric, {"tau": 2.5, "v_threshold": 0.75}, (4, -0.5, 2.5), RESETS),
     "ALIF": (
         leak_adaptive,
