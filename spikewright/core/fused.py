@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -43,8 +45,8 @@ def fused(neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
 
     Of the layer only its input is kept for the backward pass, where `bptt` keeps several values per neuron and step.
     Half-precision input is computed with in single precision and rounded at the end. Where the passes do not know a
-    neuron, its surrogate or its reset, or code is being compiled by torch, which fuses steps itself, this is `bptt`;
-    `fuses(neuron)` says whether it is not.
+    neuron, its surrogate or its reset, there is no Triton for the GPU, or code is being compiled by torch, which fuses
+    steps itself, this is `bptt`; `fuses(neuron)` says whether a neuron is known.
 
     Args:
         neuron: the neuron: IF without mask, LIF, PLIF, LMH or ATLIF.
@@ -86,7 +88,13 @@ def fuses(neuron: nn.Module) -> bool:
 
 
 def _runs_on(xs: Tensor) -> bool:
-    return xs.device.type in ("cpu", "cuda") and xs.numel() > 0 and type(xs) in (Tensor, nn.Parameter)
+    known = xs.device.type == "cpu" or (xs.device.type == "cuda" and _has_triton())
+    return known and xs.numel() > 0 and type(xs) in (Tensor, nn.Parameter)
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
 
 
 def _described(neuron: Any) -> tuple[Kind, list[Tensor]] | None:

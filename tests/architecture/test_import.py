@@ -56,7 +56,11 @@ ALL_MODULES = """
 import importlib, spikewright
 for module in pkgutil.walk_packages(spikewright.__path__, "spikewright."):
     if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if error.name != "triton":  # comes with torch for GPUs only
+                raise
 """
 
 

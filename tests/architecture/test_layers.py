@@ -86,7 +86,7 @@ def test_report_knows_neither_torch_nor_the_rest() -> None:
 
 
 def test_core_knows_torch_and_what_compiles_loops_and_nothing_else() -> None:
-    known = {"torch", "numpy", "numba", "spikewright", *sys.stdlib_module_names}  # numba: compiled.py alone, HOMES_OF
+    known = {"torch", "numpy", "numba", "triton", "spikewright", *sys.stdlib_module_names}  # numba, triton: HOMES_OF
     names = {name.split(".")[0] for path in (ROOT / "core").rglob("*.py") for name in imported(path, ROOT)}
     assert names <= known, names - known
 

@@ -36,7 +36,13 @@ KINDS = {
     "LMH": lambda **how: LMH(v_threshold=0.8, a1=0.2, b1=-0.3, a2=0.7, b2=1.3, **how),
 }
 SURROGATES = (ATan(alpha=1.5), Triangle(gamma=0.7), Rectangle(), Sigmoid(), SoftSign(), StraightThrough(), SuperSpike())
-RESETS = (subtract, to_zero, none, detached(subtract), detached(to_zero))
+RESETS = {
+    "subtract": subtract,
+    "to_zero": to_zero,
+    "none": none,
+    "subtract, detached": detached(subtract),
+    "to_zero, detached": detached(to_zero),
+}
 
 
 def inputs(seed=0, shape=SHAPE, dtype=torch.float64):
@@ -74,7 +80,7 @@ def check(make, xs, rtol=1e-9):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("reset", RESETS, ids=str)
+@pytest.mark.parametrize("reset", RESETS.values(), ids=RESETS)
 def test_equal_to_bptt_for_every_reset(kind, reset):
     check(lambda: KINDS[kind](reset=reset).double(), inputs())
 

@@ -19,10 +19,7 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 @triton.jit
 def _constant(values, i, inside, one: tl.constexpr):
-    if one:
-        at = 0 * i
-    else:
-        at = i
+    at = 0 * i if one else i
     return tl.load(values + at, mask=inside, other=1.0)
 
 
