@@ -136,8 +136,8 @@ class LMH(Neuron):
             triangle of half-width 1 whatever the threshold, and no gradient passes the reset.
 
     Example:
-        >>> LMH(v_threshold=2.0).over_time(torch.ones(4, 1, 1)).flatten()
-        tensor([2., 0., 2., 0.])
+        >>> LMH(v_threshold=2.0).over_time(torch.ones(4, 1, 1)).flatten().tolist()
+        [2.0, 0.0, 2.0, 0.0]
     """
 
     v_threshold: Tensor
