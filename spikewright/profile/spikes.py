@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..core.errors import ArgumentError, DataError, sentence
 from ..core.input_error import readable_input
+from ..core.layer_outputs import emits_spikes
 from ..core.observe import observe
 from ..core.spiking import Spiking
 from ..core.temporal import unfold
@@ -23,7 +24,7 @@ from ..report.table import Column, Table
 from .batches import FITTING, Batches, on_device_of, sequences
 from .events import Events, check_events, per_output
 from .steps import checked_steps
-from .units import emits_spikes, spikes_of
+from .units import spikes_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,18 +13,6 @@ WHOLE = 0.01
 """How far, relative to itself, a count may be from a whole number: half precision needs this much."""
 
 
-def emits_spikes(module: nn.Module) -> bool:
-    """Whether a layer's output is spikes: a temporal layer with an amplitude and with `levels` (None marks a read-out).
-
-    Example:
-        >>> from spikewright.neurons import IF, LI
-        >>> emits_spikes(IF()), emits_spikes(LI()), emits_spikes(nn.ReLU())
-        (True, False, False)
-    """
-    levels = getattr(module, "levels", None)
-    return isinstance(module, Temporal) and levels is not None and hasattr(module, "amplitude")
-
-
 def hands_on(module: nn.Module) -> bool:
     """Whether a temporal layer hands on, at every place, one of the values it gets: `chosen(xs)` says which."""
     return isinstance(module, Temporal) and hasattr(module, "chosen")

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.errors import ArgumentError, ConversionError, sentence
+from ..core.layer_outputs import emits_spikes
 from ..core.probe import ProbeMemory, probed
 from ..core.temporal import Temporal, fold, told, unfold
 from ..core.trace import module_of, path_of, trace
 from . import passing, synapses
 from .events import Events, per_output
-from .units import emits_spikes, hands_on, spikes_in, spikes_of
+from .units import hands_on, spikes_in, spikes_of
 from .wire import Call, Cost, Result, Wire, exchange, parts
 
 MODULES = {**passing.MODULES, **synapses.MODULES}

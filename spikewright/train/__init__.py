@@ -1,5 +1,6 @@
 """Training: one loop, losses that add up, checkpoints that resume; and accuracy or error at every time step."""
 
+from ..core.loss import Loss as Loss
 from .checkpoint import load_model as load_model
 from .checkpoint import save_model as save_model
 from .evaluate import AccuracyOverTime as AccuracyOverTime
@@ -7,7 +8,6 @@ from .evaluate import accuracy as accuracy
 from .evaluate import accuracy_over_time as accuracy_over_time
 from .fit import FitConfig as FitConfig
 from .fit import fit as fit
-from .losses import Loss as Loss
 from .losses import cross_entropy as cross_entropy
 from .losses import distillation as distillation
 from .losses import mean_squared_error as mean_squared_error
@@ -18,6 +18,12 @@ from .metrics import Metric as Metric
 from .optim import SGD as SGD
 from .optim import AdamW as AdamW
 from .optim import Optimizer as Optimizer
+from .spiking_losses import last_cross_entropy as last_cross_entropy
+from .spiking_losses import logged_accuracy as logged_accuracy
+from .spiking_losses import max_membrane_cross_entropy as max_membrane_cross_entropy
+from .spiking_losses import rate_cross_entropy as rate_cross_entropy
+from .spiking_losses import readout_distillation as readout_distillation
+from .spiking_losses import tet as tet
 from .values import MetricOverTime as MetricOverTime
 from .values import mean_metric as mean_metric
 from .values import metric_over_time as metric_over_time

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..core.errors import ArgumentError, DataError, sentence
+from ..core.loss import Batch as Batch
 from ..core.seed import generator
-
-Batch = tuple[Tensor, Tensor]
 
 ORDER, WORKERS = 1, 3  # first number of the path of a generator, so that the two never draw the same
 

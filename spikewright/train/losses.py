@@ -1,10 +1,9 @@
-"""Losses: (model, batch, generator) -> (scalar, numbers to log). They add up and can be scaled."""
+"""Losses of ordinary networks: cross-entropy, mean squared error, distance to a teacher."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,86 +12,9 @@ from torch.nn import functional as F  # noqa: N812
 from ..core.arguments import check_module
 from ..core.errors import ArgumentError, ShapeError, sentence
 from ..core.input_error import readable_input
+from ..core.loss import Batch, Loss, Pass, Result, pass_loss, whole
 from .evaluate import check_labels
-from .loader import Batch
 from .over_time import evaluating
-
-Result = tuple[Tensor, dict[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A function of model, batch and generator, which can be added to others and multiplied by a number.
-
-    Example:
-        >>> both = cross_entropy() + 0.5 * cross_entropy(label_smoothing=0.1)
-    """
-
-    run: Callable[[nn.Module, Batch, torch.Generator], Result]
-
-    def __call__(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
-        """Scalar to minimise, and named scalars to log (means over the batch)."""
-        return self.run(model, batch, generator)
-
-    def __add__(self, other: Loss) -> Loss:
-        def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
-            (a, log_a), (b, log_b) = self(model, batch, generator), other(model, batch, generator)
-            return a + b, log_a | log_b
-
-        return Loss(run)
-
-    def __rmul__(self, factor: float) -> Loss:
-        def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
-            value, log = self(model, batch, generator)
-            return factor * value, log
-
-        return Loss(run)
-
-
-@dataclass(frozen=True)
-class LogitLoss(Loss):
-    """A loss that asks nothing of the model but its logits: of a sum of such losses the model runs once.
-
-    Args:
-        of: logits [N, K] and batch -> scalar, numbers to log.
-        who: what to call it where the model cannot take a batch.
-    """
-
-    of: Callable[[Tensor, Batch], Result]
-    who: str
-
-    def __add__(self, other: Loss) -> Loss:
-        if not isinstance(other, LogitLoss):
-            return super().__add__(other)
-
-        def of(logits: Tensor, batch: Batch) -> Result:
-            (a, log_a), (b, log_b) = self.of(logits, batch), other.of(logits, batch)
-            return a + b, log_a | log_b
-
-        return logit_loss(of, self.who)
-
-    def __rmul__(self, factor: float) -> Loss:
-        def of(logits: Tensor, batch: Batch) -> Result:
-            value, log = self.of(logits, batch)
-            return factor * value, log
-
-        return logit_loss(of, self.who)
-
-
-def logit_loss(of: Callable[[Tensor, Batch], Result], who: str) -> LogitLoss:
-    """A loss of the logits that a model gives for a batch.
-
-    Args:
-        of: logits [N, K] and batch -> scalar, numbers to log.
-        who: what to call it where the model cannot take a batch.
-    """
-
-    def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
-        with readable_input(who, batch[0]):
-            logits = model(batch[0])
-        return of(logits, batch)
-
-    return LogitLoss(run, of, who)
 
 
 def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
@@ -105,17 +27,20 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
         ArgumentError: if label_smoothing is outside 0..1. When called, DataError for a label that is no class of the
             model, and ShapeError for a batch that the model cannot take.
     """
-    if not isinstance(label_smoothing, Real) or not 0 <= label_smoothing <= 1:
-        raise ArgumentError(sentence("cross_entropy.label_smoothing", repr(label_smoothing), "a number in 0..1"))
+    check_share("cross_entropy.label_smoothing", label_smoothing)
 
-    def of(logits: Tensor, batch: Batch) -> Result:
-        y = batch[1]
+    def of(seen: Pass, batch: Batch) -> Result:
+        logits, y = seen.output, batch[1]
         check_labels(y, logits.shape[-1])
         value = F.cross_entropy(logits, y, label_smoothing=label_smoothing)
-        hits = (logits.detach().argmax(1) == y).float().mean()
-        return value, {"loss": value.detach(), "accuracy": hits}
+        return value, {"loss": value.detach(), "accuracy": hits(logits, y)}
 
-    return logit_loss(of, "cross_entropy")
+    return pass_loss(of, "cross_entropy", whole)
+
+
+def hits(logits: Tensor, y: Tensor) -> Tensor:
+    """Share of samples whose largest logit is the label's, 0..1."""
+    return (logits.detach().argmax(-1) == y).float().mean()
 
 
 def mean_squared_error() -> Loss:
@@ -126,15 +51,15 @@ def mean_squared_error() -> Loss:
         that the model cannot take.
     """
 
-    def of(values: Tensor, batch: Batch) -> Result:
-        y = batch[1]
+    def of(seen: Pass, batch: Batch) -> Result:
+        values, y = seen.output, batch[1]
         if values.shape != y.shape:
             met = f"values of shape {list(values.shape)} and targets of shape {list(y.shape)}"
             raise ShapeError(sentence("mean_squared_error", met, "targets of the shape of the network's output"))
         value = F.mse_loss(values, y)
         return value, {"loss": value.detach()}
 
-    return logit_loss(of, "mean_squared_error")
+    return pass_loss(of, "mean_squared_error", whole)
 
 
 def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float = 1.0) -> Loss:
@@ -166,18 +91,26 @@ def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float 
     check_module(teacher, "distillation.teacher")
     check_distillation("distillation", temperature=temperature, weight=weight)
 
-    def of(logits: Tensor, batch: Batch) -> Result:
-        x = batch[0]
-        with torch.no_grad(), evaluating(teacher), readable_input("distillation.teacher", x):
-            wanted = teacher(x)
-        if logits.shape != wanted.shape:
-            met = f"logits of shape {list(logits.shape)} and a teacher's of shape {list(wanted.shape)}"
-            raise ShapeError(sentence("distillation", met, "a teacher of the same classes"))
-        soft, hard = (F.log_softmax(part / temperature, -1) for part in (logits, wanted))
-        value = temperature**2 * F.kl_div(soft, hard, reduction="batchmean", log_target=True)
+    def of(seen: Pass, batch: Batch) -> Result:
+        value = distance_to_teacher(seen.output, teacher, batch[0], temperature, "distillation")
         return weight * value, {"distillation": value.detach()}
 
-    return logit_loss(of, "distillation")
+    return pass_loss(of, "distillation", whole)
+
+
+def distance_to_teacher(logits: Tensor, teacher: nn.Module, x: Tensor, temperature: float, who: str) -> Tensor:
+    """The distance that `distillation` states, of logits [N, K] to those that a teacher gives for x.
+
+    Raises:
+        ShapeError: if the teacher cannot take x, or has logits of another shape.
+    """
+    with torch.no_grad(), evaluating(teacher), readable_input(f"{who}.teacher", x):
+        wanted = teacher(x)
+    if logits.shape != wanted.shape:
+        met = f"logits of shape {list(logits.shape)} and a teacher's of shape {list(wanted.shape)}"
+        raise ShapeError(sentence(who, met, "a teacher of the same classes"))
+    soft, hard = (F.log_softmax(part / temperature, -1) for part in (logits, wanted))
+    return temperature**2 * F.kl_div(soft, hard, reduction="batchmean", log_target=True)
 
 
 def check_distillation(who: str, **numbers: float) -> None:
@@ -187,3 +120,9 @@ def check_distillation(who: str, **numbers: float) -> None:
         fits = isinstance(value, Real) and 0 <= value < float("inf") and (value > 0 or "temperature" not in name)
         if not fits:
             raise ArgumentError(sentence(f"{who}.{name}", repr(value), least))
+
+
+def check_share(who: str, value: Any) -> None:
+    """Raise ArgumentError unless it is a number in 0..1."""
+    if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        raise ArgumentError(sentence(who, repr(value), "a number in 0..1"))
