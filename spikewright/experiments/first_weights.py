@@ -14,6 +14,7 @@ from ..convert.layers import TRAINED
 from ..convert.statistics import Statistic
 from ..core.errors import ArgumentError, sentence
 from ..core.fill import fill
+from ..core.neuron import Neuron
 from .network import Loaded, Network, load_network, save_network
 
 
@@ -46,7 +47,8 @@ def first_weights(
     """The network that is to be trained, with a trained network's weights.
 
     The trained network has the same layers, or it is the one with plain ReLUs from which the method prepares the
-    network: then each threshold is set from data, see `prepare_trained`.
+    network: then each threshold is set from data, see `prepare_trained`. A network of neurons takes over weights and
+    trained thresholds, see `take_over`.
 
     Args:
         network: what is to be trained.
@@ -67,7 +69,9 @@ def first_weights(
             allowed = "a trained network, or one in Network.pretrained"
             raise ArgumentError(sentence("first_weights.weights", "None", allowed))
         model, recipe = network.build(data), network.prepare
-        if recipe is not None and _trains_thresholds(model) and not _trains_thresholds(given.model):
+        if network.neurons is not None:
+            take_over(model, given.model, f"weights {given.name}")
+        elif recipe is not None and _trains_thresholds(model) and not _trains_thresholds(given.model):
             plain = replace(network, prepare=None).build(data)
             _fill(plain, given)
             ready = prepare_trained(plain, recipe, calibration, statistic=statistic)
@@ -78,6 +82,42 @@ def first_weights(
         save_network(kept, model, network, about, None if source is None else source.description)
     loaded = load_network(kept)
     return First(loaded.model, loaded.description["about"], loaded.classes, loaded.description.get("source"))
+
+
+def take_over(model: nn.Module, source: nn.Module, who: str) -> None:
+    """Give a network of neurons the weights of the same architecture with activations, or with other neurons.
+
+    Where the source has trained the threshold of an activation (`QCFS`), the neuron in its place gets it, as threshold
+    and as what one spike delivers; other constants of the neurons stay as they are, unless the source has them, too.
+
+    Args:
+        model: the network of neurons, a `Spiking` shell.
+        source: the trained network.
+        who: what to call the source in an error.
+
+    Raises:
+        CheckpointError: if the layers differ.
+
+    Source: Hao et al. 2024, "A Progressive Training Framework for Spiking Neural Networks with Learnable
+        Multi-hierarchical Model", ICLR 2024, OpenReview g52tgL8jy6: hybrid training.
+    """
+    given = {name.removeprefix("module."): value for name, value in source.state_dict().items()}
+    own = model.state_dict()
+    neurons = {name for name, module in model.named_modules() if isinstance(module, Neuron)}
+    taken = {f"module.{name}": value for name, value in given.items()}
+    for name, value in own.items():
+        site, _, constant = name.rpartition(".")
+        if site in neurons:
+            threshold = taken.get(f"{site}.v_threshold") if constant == "amplitude" else None
+            taken[name] = taken.get(name, value if threshold is None else threshold)
+    fill(
+        model,
+        {
+            name: value.reshape(own[name].shape) if name in own and value.numel() == 1 else value
+            for name, value in taken.items()
+        },
+        who,
+    )
 
 
 def _fill(model: nn.Module, given: Loaded) -> None:

@@ -16,13 +16,15 @@ from ..convert.driver import convert, prepare
 from ..convert.recipe import Conversion, Recipe
 from ..core.arguments import named
 from ..core.config import from_json, to_json
-from ..core.errors import CheckpointError, ConfigError, sentence
+from ..core.errors import ArgumentError, CheckpointError, ConfigError, sentence
 from ..core.fill import fill
 from ..core.registry import pick
+from ..core.spiking import Spiking
 from ..models import MODELS
 from ..models.pretrained import build, classes_of, describe, described, pretrained, read_description
 from ..models.resnet import CIFAR_MEAN, CIFAR_STD
 from ..train.checkpoint import load, save
+from .neuron_choice import NeuronChoice
 from .registries import REGISTRIES
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -38,6 +40,7 @@ class Network:
         classes: number of classes.
         mean, std: pixel scaling per channel, for pixels in [0, 1].
         prepare: conversion method whose activations the network is trained with, or none for plain ReLU.
+        neurons: neurons in the place of activations: the network is trained as a spiking one; none for activations.
         pretrained: a trained network, see `load_network`, that stands in the place of architecture, classes, mean and
             std; training begins with its weights.
     """
@@ -47,7 +50,14 @@ class Network:
     mean: tuple[float, ...] = CIFAR_MEAN
     std: tuple[float, ...] = CIFAR_STD
     prepare: Recipe | None = None
+    neurons: NeuronChoice | None = None
     pretrained: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.neurons is not None and (self.prepare is not None or self.pretrained is not None):
+            met = f"neurons and {'prepare' if self.prepare is not None else 'pretrained'}"
+            todo = "A trained network's weights come by --weights"
+            raise ArgumentError(sentence("Network", met, "one of them", todo))
 
     def build(self, data: Path | None = None) -> nn.Module:
         """The network with fresh weights or those of `pretrained`; thresholds are at the method's start value.
@@ -61,8 +71,10 @@ class Network:
         """
         if self.pretrained is not None:
             return self.prepared(load_network(self.pretrained, data).model)
-        model = pick(MODELS, self.architecture, "Network.architecture")(self.classes, mean=self.mean, std=self.std)
-        return self.prepared(model)
+        build = pick(MODELS, self.architecture, "Network.architecture")
+        if self.neurons is not None:
+            return Spiking(build(self.classes, self.neurons.build, mean=self.mean, std=self.std))
+        return self.prepared(build(self.classes, mean=self.mean, std=self.std))
 
     def prepared(self, model: nn.Module) -> nn.Module:
         """A network as the method wants it trained; the network itself if there is no method."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from ..convert.codings import Coding, differential, rate
 from ..convert.layers.qcfs import GradientOrder, clamp_then_floor, floor_then_clamp
@@ -11,10 +15,16 @@ from ..convert.recipes import RECIPES
 from ..convert.recipes.cos import OffsetRule, guarded, published
 from ..convert.recipes.srp import MaskRule, authors_code, paper
 from ..convert.statistics import GROUPS, STATISTICS, Groups, Statistic
+from ..core import surrogate
+from ..core.registry import collect
+from ..core.surrogate import Surrogate
 from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from ..data.autoaugment import AutoAugment
 from ..neurons.firing import FIRINGS, Firing
 from ..train.optim import SGD, AdamW, Optimizer
+from .neuron_choice import NEURON_CHOICES, NeuronChoice
+
+SURROGATES = collect(vars(surrogate), Surrogate)
 
 REGISTRIES: dict[Any, dict[str, Any]] = {
     Recipe: RECIPES,
@@ -25,6 +35,9 @@ REGISTRIES: dict[Any, dict[str, Any]] = {
     OffsetRule: {rule.name: rule for rule in (guarded, published)},
     Firing: FIRINGS,
     Coding: {coding.name: coding for coding in (rate, differential)},
+    NeuronChoice: NEURON_CHOICES,
+    Surrogate: SURROGATES,
+    Callable[..., Tensor]: {"at_threshold": torch.ge, "above_threshold": torch.gt},  # what Surrogate.fires may be
     Optimizer: {"SGD": SGD, "AdamW": AdamW},
     Augmentation: {part.__name__: part for part in (RandomCrop, HorizontalFlip, AutoAugment, Cutout)},
 }

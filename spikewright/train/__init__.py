@@ -1,10 +1,12 @@
 """Training: one loop, losses that add up, checkpoints that resume; and accuracy or error at every time step."""
 
 from ..core.loss import Loss as Loss
+from .adaptation import ThresholdAdaptation as ThresholdAdaptation
 from .checkpoint import load_model as load_model
 from .checkpoint import save_model as save_model
 from .evaluate import AccuracyOverTime as AccuracyOverTime
 from .evaluate import accuracy as accuracy
+from .evaluate import accuracy_of as accuracy_of
 from .evaluate import accuracy_over_time as accuracy_over_time
 from .fit import FitConfig as FitConfig
 from .fit import fit as fit

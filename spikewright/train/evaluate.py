@@ -215,6 +215,20 @@ def accuracy_over_time(
     )
 
 
+def accuracy_of(timesteps: int, *, rows: int = 2048) -> Callable[..., float]:
+    """What `fit` takes as `judge` for a spiking network: its accuracy after T steps, 0..1.
+
+    Args:
+        timesteps: T, at least 1.
+        rows: as for `accuracy_over_time`.
+    """
+
+    def judge(model: Timed, batches: Iterable[Batch], *, fabric: Fabric | None = None) -> float:
+        return accuracy_over_time(model, batches, timesteps, rows=rows, fabric=fabric).accuracy[-1]
+
+    return judge
+
+
 def _picked(model: Timed, xs: Tensor, rows: int) -> tuple[Tensor, int]:
     """Class of the mean output of steps 1..t, [T, N], and the number of classes."""
     picked, classes = [], 0

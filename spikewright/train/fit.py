@@ -98,6 +98,7 @@ def fit(
     log: Callable[..., None] = lambda **numbers: None,
     fabric: Fabric | None = None,
     after_step: Callable[[nn.Module, float], None] = lambda model, lr: None,
+    judge: Callable[..., float] = accuracy,
     minutes: float = float("inf"),
 ) -> list[dict[str, float]]:
     """Train a model in place; a run that finds its checkpoint in `folder` goes on from there, to the same result.
@@ -114,6 +115,8 @@ def fit(
         log: called with named numbers after each epoch and every 50 updates.
         fabric: device, precision and processes; one CPU process in float32 if not given.
         after_step: called with the model and the learning rate after each update.
+        judge: (model, batches, fabric=...) -> the accuracy, 0..1, that is logged after each epoch; of a spiking network
+            `accuracy_of(timesteps)`.
         minutes: stop after the first update past this time, with a checkpoint written; to go on later.
 
     Returns:
@@ -190,7 +193,7 @@ def fit(
         row = {"epoch": progress.epoch + 1, "lr": rate(len(train_batches) - 1)} | _means(progress, fabric)
         if eval_batches is not None:
             judged = model if ema is None else ema
-            row["eval_accuracy"] = accuracy(judged, eval_batches.iterate(0), fabric=fabric)
+            row["eval_accuracy"] = judge(judged, eval_batches.iterate(0), fabric=fabric)
         row["seconds"] = time.monotonic() - started
         progress.history.append(row)
         log(**row)

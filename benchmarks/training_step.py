@@ -1,0 +1,251 @@
+"""A training step of one network of LIF neurons, T steps long: ours beside SpikingJelly and snnTorch.
+
+Time and peak memory, each side in a process of its own, the sides in turn:
+
+python benchmarks/training_step.py [--device cuda]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CASE = "training-step"
+WIDTHS = (64, 64, "pool", 128, 128, "pool", 256, 256, "pool")
+SHAPE, CLASSES = (3, 32, 32), 10
+DECAY = 0.5
+SIDES = ("spikewright", "spikewright packed", "spikewright bptt", "spikingjelly", "snntorch")
+GPU_SIDES = ("spikewright", "spikewright packed", "spikewright bptt", "spikingjelly", "spikingjelly triton")
+
+
+def layers(neuron: Callable[[], nn.Module], wrap: Callable[[nn.Module], nn.Module]) -> nn.Sequential:
+    """The same network for every side: convolutions with batch norm and neurons, average pools, one linear layer."""
+    parts, channels = [], SHAPE[0]
+    for width in WIDTHS:
+        if isinstance(width, str):
+            parts.append(wrap(nn.AvgPool2d(2)))
+        else:
+            parts += [wrap(nn.Conv2d(channels, width, 3, padding=1, bias=False)), wrap(nn.BatchNorm2d(width)), neuron()]
+            channels = width
+    parts += [wrap(nn.AdaptiveAvgPool2d(1)), wrap(nn.Flatten()), wrap(nn.Linear(channels, CLASSES))]
+    return nn.Sequential(*parts)
+
+
+def spikewright_side(side: str) -> Callable[[Tensor], Tensor]:
+    """xs [T, N, C, H, W] -> mean output [N, K]."""
+    from spikewright.core import ATan, Spiking, detached, fused, packed_spikes, to_zero
+    from spikewright.neurons import LIF
+
+    tau = -1 / torch.log(torch.tensor(DECAY)).item()
+    model = Spiking(layers(lambda: LIF(tau=tau, spike=ATan(), reset=detached(to_zero)), lambda part: part))
+    if "bptt" not in side:
+        for part in model.modules():
+            if isinstance(part, LIF):
+                part.unroll = fused
+    return Step(model, lambda xs: model(xs).mean(0), packed_spikes if "packed" in side else None)
+
+
+def spikingjelly_side(side: str) -> Step:
+    """The same network with SpikingJelly's multi-step neurons, which start anew with every batch."""
+    from spikingjelly.activation_based import functional, neuron, surrogate
+
+    def make() -> nn.Module:
+        # decay_input=False: v' = (1 - 1/tau) v + x
+        node = neuron.LIFNode(1 / (1 - DECAY), False, 1.0, 0.0, surrogate.ATan(), detach_reset=True, step_mode="m")
+        if "triton" in side:
+            node.backend = "triton"
+        return node
+
+    model = layers(make, Folded)
+
+    def run(xs: Tensor) -> Tensor:
+        functional.reset_net(model)
+        return model(xs).mean(0)
+
+    return Step(model, run, None)
+
+
+def snntorch_side(side: str) -> Step:
+    """The same network with snnTorch's neurons, step after step, as its tutorials run them."""
+    import snntorch
+    from snntorch import surrogate
+
+    def make() -> nn.Module:
+        return snntorch.Leaky(DECAY, 1.0, surrogate.atan(), init_hidden=True, reset_mechanism="zero", reset_delay=False)
+
+    model = layers(make, lambda part: part)
+
+    def run(xs: Tensor) -> Tensor:
+        snntorch.utils.reset(model)
+        return torch.stack([model(x) for x in xs]).mean(0)
+
+    return Step(model, run, None)
+
+
+class Folded(nn.Module):
+    """A layer on [T, N, ...], with time in the batch."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, xs: Tensor) -> Tensor:
+        """Fold, run, unfold."""
+        return self.part(xs.flatten(0, 1)).unflatten(0, xs.shape[:2])
+
+
+class Step:
+    """One training step: forward, loss, backward, update."""
+
+    def __init__(self, model: nn.Module, run: Callable[[Tensor], Tensor], keeping: Callable[[], Any] | None) -> None:
+        self.model, self.run, self.keeping = model, run, keeping
+
+    def prepare(self, device: str) -> None:
+        """Same weights on every side."""
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                if parameter.dim() > 1:
+                    bound = (6 / parameter[0].numel()) ** 0.5
+                    parameter.copy_((2 * torch.rand(parameter.shape, generator=generator) - 1) * bound)
+        self.model.to(device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
+
+    def __call__(self, xs: Tensor, y: Tensor) -> Tensor:
+        """The loss of a batch, whose gradient moves the weights."""
+        self.optimizer.zero_grad()
+        if self.keeping is None:
+            loss = nn.functional.cross_entropy(self.run(xs), y)
+        else:
+            with self.keeping():
+                loss = nn.functional.cross_entropy(self.run(xs), y)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+
+def measure(side: str, device: str, timesteps: int, batch: int, steps: int, half: bool) -> dict[str, Any]:
+    """Seconds of each step after the first, peak memory beyond what was held before, and the losses."""
+    library = side.split()[0]
+    torch.manual_seed(0)
+    step = {"spikewright": spikewright_side, "spikingjelly": spikingjelly_side, "snntorch": snntorch_side}[library](
+        side
+    )
+    step.prepare(device)
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(batch, *SHAPE, generator=generator).to(device)
+    y = torch.randint(0, CLASSES, (batch,), generator=generator).to(device)
+    xs = x.expand(timesteps, *x.shape)
+    seconds, losses = [], []
+    held = memory(device)
+    for number in range(steps + 1):
+        wait(device)
+        start = time.perf_counter()
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            loss = step(xs, y)
+        wait(device)
+        seconds += [time.perf_counter() - start] if number else []
+        losses.append(float(loss))
+    return {"seconds": seconds, "peak": memory(device) - held, "losses": losses}
+
+
+def memory(device: str) -> int:
+    """Most memory held so far, bytes: of the device, or of this process."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    from process import peak_memory
+
+    return peak_memory()
+
+
+def wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def compare(
+    device: str, sides: tuple[str, ...], lengths: tuple[int, ...], batch: int, steps: int, rounds: int, half: bool
+) -> dict[str, Any]:
+    """Every side at every T, in turn; the result as stored."""
+    from spikewright.report.environment import environment
+
+    runs = []
+    for number in range(rounds):
+        for timesteps in lengths:
+            for side in sides:
+                request = {
+                    "side": side,
+                    "device": device,
+                    "timesteps": timesteps,
+                    "batch": batch,
+                    "steps": steps,
+                    "half": half,
+                }
+                command = [sys.executable, __file__, "--one", json.dumps(request)]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
+                    runs.append(request | {"round": number, "failed": reason})
+                else:
+                    runs.append(request | {"round": number} | json.loads(done.stdout.splitlines()[-1]))
+                last = runs[-1]
+                told = (
+                    last.get("failed")
+                    or f"{1e3 * median(last['seconds']):.1f} ms, {last['peak'] / 2**20:.0f} MiB, loss {last['losses'][-1]:.4f}"
+                )
+                print(f"T={timesteps} {side}: {told}", file=sys.stderr, flush=True)
+    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    about = environment(("torch", "numpy", "spikewright", "spikingjelly", "snntorch", "triton"), source=Path(__file__))
+    return {
+        "case": CASE if device == "cpu" else f"{CASE}-gpu",
+        "what": f"Training step, six convolutions of {WIDTHS[0]} to 256 maps, batch {batch}, {name}",
+        "device": name,
+        "batch": batch,
+        "half": half,
+        "environment": about,
+        "runs": runs,
+    }
+
+
+def main() -> None:
+    """Measure one side, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--timesteps", type=int, nargs="+", default=(4, 8, 16, 32))
+    parser.add_argument("--batch", type=int, default=None)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--half", action="store_true", help="automatic mixed precision, bfloat16")
+    parser.add_argument("--out", type=Path, default=None, help="file for the result in place of benchmarks/results")
+    given = parser.parse_args()
+    if given.one is not None:
+        torch.set_num_threads(1)
+        print(json.dumps(measure(**json.loads(given.one))))
+        return
+    sides = GPU_SIDES if given.device == "cuda" else SIDES
+    batch = given.batch or (128 if given.device == "cuda" else 8)
+    before = os.getloadavg()
+    result = compare(given.device, sides, tuple(given.timesteps), batch, given.steps, given.rounds, given.half)
+    result["load_before_and_after"] = [before, os.getloadavg()]
+    if given.out is not None:
+        given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        return
+    from run import store
+
+    print(store(result))
+
+
+if __name__ == "__main__":
+    main()
