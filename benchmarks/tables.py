@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import calibration
+import dense_gpu
 import event_fuzzing
 import event_layers
 import event_networks
@@ -207,6 +208,18 @@ def _event_fuzzing(result: Result) -> str:
     return f"## Random networks on events\n\n{table}\n{others}".rstrip() + "\n"
 
 
+def _dense_gpu(result: Result) -> str:
+    device = result["device"]
+    untrained = [about["network"] for about in result["networks"] if not about["trained"]]
+    words = (
+        f"{result['what']}, on {device.get('name', device['kind'])}. TF32 in convolutions of float32, as torch has it: "
+        f"{'yes' if device.get('tf32_convolutions') else 'no'}. "
+        f"Untrained, timed only: {', '.join(untrained) or 'none'}."
+    )
+    tables = [t.to_markdown(heading="###") for t in (dense_gpu.table(result), dense_gpu.judged(result))]
+    return "\n\n".join(["## On a GPU", words, *tables]) + "\n"
+
+
 def _load(result: Result) -> str:
     load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
     return f"Load of the machine before and after: {load}; above 0.5 the factors are rough."
@@ -350,6 +363,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "event-scaling": (
         lambda result: [t.to_markdown(heading="###") for t in event_scaling.tables(result)],
         _event_scaling,
+    ),
+    "dense-gpu": (
+        lambda result: [t.to_markdown(heading="###") for t in (dense_gpu.table(result), dense_gpu.judged(result))],
+        _dense_gpu,
     ),
     "event-fuzzing": (lambda result: [event_fuzzing.table(result).to_markdown(heading="###")], _event_fuzzing),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),

@@ -1,4 +1,5 @@
-"""The event-driven runtime: a spiking network compiled for the CPU so that a silent neuron costs no time."""
+"""Spiking networks compiled: on a CPU so that a silent neuron costs no time, on a CUDA device dense and recorded."""
 
+from .dense import DenseNetwork as DenseNetwork
+from .driver import compile as compile
 from .network import EventNetwork as EventNetwork
-from .network import compile as compile

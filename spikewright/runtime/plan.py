@@ -89,7 +89,7 @@ def _max_pools(call: TorchCall, shapes: Shapes) -> MaxPools | None:
     pool = None if call.layer is None else dynamics_of(call.layer)
     if not isinstance(pool, MaxPool) or not isinstance(given, fx.Node) or len(shapes.get(given, ())) != 3:
         return None
-    if _is_watched(cast(nn.Module, call.layer)):
+    if is_watched(cast(nn.Module, call.layer)):
         return None
     return MaxPools(call, given, pool, shapes[call.node])
 
@@ -121,14 +121,14 @@ def _layer(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, taken: set[fx.N
     if isinstance(module, Neuron):
         dynamics = dynamics_of(module)
         found = None if dynamics is None else program(cast(Dynamics, dynamics), module.amplitude, shape)
-        if found is None or _is_watched(module) or not isinstance(node.args[0], fx.Node):
+        if found is None or is_watched(module) or not isinstance(node.args[0], fx.Node):
             return None
         absorbed: list[fx.Node] = []
         sources = _driven_by(graph, node.args[0], shapes, absorbed)
         taken.update(absorbed)
         return Layer(node, path_of(node), sources, found, shape, module)
     absorbed = []
-    if not (_is_sum(graph, node, shapes) or type(module) in LAYERS):
+    if not (is_sum(graph, node, shapes) or type(module) in LAYERS):
         return None
     sources = _driven_by(graph, node, shapes, absorbed, root=True)
     if not any(source.name for source in sources):
@@ -138,7 +138,7 @@ def _layer(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, taken: set[fx.N
     return Layer(node, name, sources, no_neurons(shape), shape)
 
 
-def _is_watched(layer: nn.Module) -> bool:
+def is_watched(layer: nn.Module) -> bool:
     """Whether someone wants to see every call of a layer."""
     return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
@@ -148,7 +148,7 @@ def _driven_by(
 ) -> list[Source]:
     """What drives a layer whose currents are this node's output, and which nodes that takes the place of."""
     if root or len(node.users) == 1:
-        if _is_sum(graph, node, shapes):
+        if is_sum(graph, node, shapes):
             absorbed.append(node)
             return [source for part in node.args for source in _driven_by(graph, part, shapes, absorbed)]  # pyright: ignore[reportArgumentType]
         source = _weighted(graph, node, shapes, absorbed)
@@ -175,7 +175,7 @@ def _weighted(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, absorbed: li
     return source
 
 
-def _is_sum(graph: fx.GraphModule, node: fx.Node, shapes: Shapes) -> bool:
+def is_sum(graph: fx.GraphModule, node: fx.Node, shapes: Shapes) -> bool:
     added = (
         node.target in _ADDITIONS if node.op == "call_function" else node.op == "call_method" and node.target == "add"
     )
