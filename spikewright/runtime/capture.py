@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,8 +65,14 @@ class Captured:
 def _waiting_refused() -> Iterator[None]:
     """Within the block what waits for the device is an error, said before a recording is spoilt by it."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
+    _set_waiting(2)
     try:
         yield
     finally:
-        torch.cuda.set_sync_debug_mode(before)
+        _set_waiting(before)
+
+
+def _set_waiting(mode: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the mode is a prototype, which does not matter here
+        torch.cuda.set_sync_debug_mode(mode)

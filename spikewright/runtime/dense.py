@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -105,7 +106,8 @@ class DenseNetwork(CompiledNetwork):
     def _run(
         self, xs: Tensor, timesteps: int, run: Callable[[Any, Mapping[fx.Node, Any]], Any] | None = None
     ) -> Tensor:
-        out = self._run_operations(self.operations, xs, timesteps, run).dense()
+        with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+            out = self._run_operations(self.operations, xs, timesteps, run).dense()
         return out.expand(timesteps, *out.shape[1:]).contiguous()
 
     def explain(self, xs: Tensor) -> Table:
