@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -177,19 +178,25 @@ class Layer:
         """What a carried layer begins with."""
         if self.neuron is None or self.neuron.carry is None:
             return None
-        fresh = self.neuron.init_state(torch.empty(samples, *self.shape))
-        if self.program.kind == neurons.DIFFERENTIAL:
-            fresh = fresh._replace(r_in=fresh.r_in + self.constant)  # pyright: ignore[reportAttributeAccessIssue]
-        state = self.neuron.begin(lambda: fresh, fresh)
+        like = torch.empty(samples, *self.shape)
+        state = self.neuron.begin(lambda: self._fresh(like), repeat(like))
         channels, height, width = image_of(self.shape)
-        parts = [part.reshape(samples, channels, height * width).transpose(1, 2) for part in state if part.dim()]
+        parts = [part.movedim(1, -1).reshape(samples, height * width, channels) for part in state if part.dim()]
         done = sum(int(part) for part in state if not part.dim())
-        rows = [self._padded(part.numpy(), 1, register_width(channels)) for part in parts]
-        return _Carried(np.stack(rows), done, type(state))
+        rows = np.zeros((len(parts), *parts[0].shape[:2], rounded(channels, register_width(channels))), np.float32)
+        for row, part in zip(rows, parts):
+            row[..., :channels] = part.numpy()
+        return _Carried(rows, done, type(state))
+
+    def _fresh(self, like: Tensor) -> Any:
+        """The state before the first step of samples like these."""
+        fresh: Any = cast(Neuron, self.neuron).init_state(like)
+        return fresh if self.program.kind != neurons.DIFFERENTIAL else fresh._replace(r_in=fresh.r_in + self.constant)
 
     def _keep(self, state: _Carried, timesteps: int) -> None:
-        rows = torch.from_numpy(state.rows[..., : self.shape[0]]).transpose(2, 3)
-        parts = [part.reshape(-1, *self.shape).clone() for part in rows]
+        """Hand the state to the neuron; channels stay innermost in memory, as the next call wants them."""
+        rows = torch.from_numpy(state.rows[..., : self.shape[0]])
+        parts = [part.reshape(len(part), *self.shape[1:], self.shape[0]).movedim(-1, 1) for part in rows]
         counted = [torch.tensor(state.done + timesteps)] if len(state.kind._fields) > len(parts) else []
         cast(Neuron, self.neuron).end(state.kind(*counted, *parts))
 
