@@ -12,6 +12,7 @@ from typing import Any
 
 import calibration
 import dense_gpu
+import event_exit
 import event_fuzzing
 import event_layers
 import event_networks
@@ -208,6 +209,11 @@ def _event_fuzzing(result: Result) -> str:
     return f"## Random networks on events\n\n{table}\n{others}".rstrip() + "\n"
 
 
+def _event_exit(result: Result) -> str:
+    words = f"{result['what']}, one thread, {_machine(result)} {_load(result)}"
+    return "\n\n".join(["## Answering early", words, event_exit.table(result).to_markdown(heading="###")]) + "\n"
+
+
 def _dense_gpu(result: Result) -> str:
     device = result["device"]
     untrained = [about["network"] for about in result["networks"] if not about["trained"]]
@@ -364,6 +370,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         lambda result: [t.to_markdown(heading="###") for t in event_scaling.tables(result)],
         _event_scaling,
     ),
+    "event-exit": (lambda result: [event_exit.table(result).to_markdown(heading="###")], _event_exit),
     "dense-gpu": (
         lambda result: [t.to_markdown(heading="###") for t in (dense_gpu.table(result), dense_gpu.judged(result))],
         _dense_gpu,

@@ -220,6 +220,20 @@ def fit_exit(
         ShapeError: if the network does not give logits of two classes or more.
     """
     check_rule("fit_exit", model, timesteps, error, confidence)
+    return fitted_rule(*measured_leads(model, images, timesteps, batch_size=batch_size), error, confidence)
+
+
+def measured_leads(
+    model: Timed, images: Tensor | Iterable[Tensor], timesteps: int, *, batch_size: int = 50
+) -> tuple[Tensor, Tensor]:
+    """By how much the first class leads after each of T steps, and which it is, [T, N] and [T, N], for `fitted_rule`.
+
+    Args:
+        model, images, timesteps, batch_size: as for `fit_exit`.
+
+    Raises:
+        DataError, ShapeError: as for `fit_exit`.
+    """
     batches = [images] if isinstance(images, Tensor) else list(images)
     found = []
     with torch.inference_mode():
@@ -231,7 +245,7 @@ def fit_exit(
     if count < 3:
         raise DataError(sentence("fit_exit.images", f"{count} images", "at least 3, better some thousand"))
     lead, first = (torch.cat(parts, dim=1) for parts in zip(*found))
-    return fitted_rule(lead, first, error, confidence)
+    return lead, first
 
 
 def check_rule(who: str, model: object, timesteps: object, error: float, confidence: float) -> None:
