@@ -16,6 +16,8 @@ import event_exit
 import event_fuzzing
 import event_layers
 import event_networks
+import event_pareto
+import event_roofline
 import event_scaling
 import step_cost
 import transformers_page
@@ -209,6 +211,28 @@ def _event_fuzzing(result: Result) -> str:
     return f"## Random networks on events\n\n{table}\n{others}".rstrip() + "\n"
 
 
+def _event_pareto(result: Result) -> str:
+    words = (
+        f"{result['what']}, {_machine(result)} {_load(result)} T counts the steps whose output counts; the time holds "
+        "those before them too. The networks trained for QCFS are others than those that are converted as they are."
+    )
+    parts = [
+        part
+        for name in event_pareto.METHODS
+        for part in (
+            f"![Time against accuracy of {name}](figures/events-pareto-{name}.png)",
+            event_pareto.table(result, name).to_markdown(heading="###"),
+        )
+    ]
+    return "\n\n".join(["## Time against accuracy", words, *parts]) + "\n"
+
+
+def _event_roofline(result: Result) -> str:
+    words = f"{result['what']}, {_machine(result)} {_load(result)}"
+    tables = [t.to_markdown(heading="###") for t in (event_roofline.peak_table(result), event_roofline.table(result))]
+    return "\n\n".join(["## Layers under their roof", words, *tables]) + "\n"
+
+
 def _event_exit(result: Result) -> str:
     words = f"{result['what']}, one thread, {_machine(result)} {_load(result)}"
     return "\n\n".join(["## Answering early", words, event_exit.table(result).to_markdown(heading="###")]) + "\n"
@@ -369,6 +393,16 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "event-scaling": (
         lambda result: [t.to_markdown(heading="###") for t in event_scaling.tables(result)],
         _event_scaling,
+    ),
+    "event-pareto": (
+        lambda result: [event_pareto.table(result, name).to_markdown(heading="###") for name in event_pareto.METHODS],
+        _event_pareto,
+    ),
+    "event-roofline": (
+        lambda result: [
+            t.to_markdown(heading="###") for t in (event_roofline.peak_table(result), event_roofline.table(result))
+        ],
+        _event_roofline,
     ),
     "event-exit": (lambda result: [event_exit.table(result).to_markdown(heading="###")], _event_exit),
     "dense-gpu": (
