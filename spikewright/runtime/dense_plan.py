@@ -20,9 +20,7 @@ DenseOperation = DenseLayer | DenseNeurons | TorchCall
 Shapes = Mapping[fx.Node, tuple[int, ...]]
 
 
-def dense_plan(
-    graph: fx.GraphModule, shapes: Shapes, weights: torch.dtype, left: Collection[nn.Module] = ()
-) -> list[DenseOperation]:
+def dense_plan(graph: fx.GraphModule, shapes: Shapes, weights: torch.dtype) -> list[DenseOperation]:
     """Operations in order of execution.
 
     A layer's bias and a sum of two wires become part of the neurons that they reach and nobody else reads. What goes
@@ -33,9 +31,8 @@ def dense_plan(
         graph: the traced network.
         shapes: one sample's shape at every node that holds a tensor.
         weights: dtype of weights and of what is multiplied with them.
-        left: layers that are left to torch in any case.
     """
-    neurons = {node: found for node in graph.graph.nodes if (found := _neurons(graph, node, shapes, left)) is not None}
+    neurons = {node: found for node in graph.graph.nodes if (found := _neurons(graph, node, shapes)) is not None}
     joined = {node for found in neurons.values() for node in _summed(graph, found, shapes)}
     operations: list[DenseOperation] = []
     for node in graph.graph.nodes:
@@ -44,11 +41,11 @@ def dense_plan(
         layer = module_of(graph, node)
         if node in neurons:
             found = neurons[node]
-            if all(_is_dense(graph, user, left) for user in node.users):
+            if all(_is_dense(graph, user) for user in node.users):
                 found.out = weights
             operations.append(found)
-        elif _is_dense(graph, node, left):
-            merged = _is_merged(graph, node, neurons, joined, left)
+        elif _is_dense(graph, node):
+            merged = _is_merged(graph, node, neurons, joined)
             twin = narrowed(cast(nn.Module, layer), weights, biased=not merged)
             out = weights if merged else torch.float32
             operations.append(DenseLayer(node, path_of(node), cast(fx.Node, node.args[0]), twin, weights, out))
@@ -57,17 +54,17 @@ def dense_plan(
     return operations
 
 
-def _is_dense(graph: fx.GraphModule, node: fx.Node, left: Collection[nn.Module]) -> bool:
+def _is_dense(graph: fx.GraphModule, node: fx.Node) -> bool:
     layer = module_of(graph, node)
-    if type(layer) not in LAYERS or layer in left or is_watched(cast(nn.Module, layer)):
+    if type(layer) not in LAYERS or is_watched(cast(nn.Module, layer)):
         return False
     return len(node.args) == 1 and not node.kwargs and isinstance(node.args[0], fx.Node)
 
 
-def _neurons(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, left: Collection[nn.Module]) -> DenseNeurons | None:
+def _neurons(graph: fx.GraphModule, node: fx.Node, shapes: Shapes) -> DenseNeurons | None:
     neuron = module_of(graph, node)
     given = node.args[0] if node.args else None
-    if not isinstance(neuron, Neuron) or neuron in left or is_watched(neuron) or not isinstance(given, fx.Node):
+    if not isinstance(neuron, Neuron) or is_watched(neuron) or not isinstance(given, fx.Node):
         return None
     if node not in shapes or len(_calls(graph, node)) > 1:
         return None
@@ -75,7 +72,7 @@ def _neurons(graph: fx.GraphModule, node: fx.Node, shapes: Shapes, left: Collect
     shape = shapes[node]
     bias = torch.zeros(shape[0], device=neuron.amplitude.device)
     for source in inputs:
-        own: Any = module_of(graph, source) if _has_mergeable_bias(graph, source, shape, left) else None
+        own: Any = module_of(graph, source) if _has_mergeable_bias(graph, source, shape) else None
         if own is not None and own.bias is not None:
             bias = bias + own.bias.detach()
     dynamics = cast("Dynamics | None", dynamics_of(neuron))
@@ -99,12 +96,10 @@ def _summed(graph: fx.GraphModule, neurons: DenseNeurons, shapes: Shapes) -> lis
     return [] if neurons.inputs == [given] else [given]
 
 
-def _has_mergeable_bias(
-    graph: fx.GraphModule, node: fx.Node, shape: tuple[int, ...], left: Collection[nn.Module]
-) -> bool:
+def _has_mergeable_bias(graph: fx.GraphModule, node: fx.Node, shape: tuple[int, ...]) -> bool:
     """Whether a layer's output is read once, and its bias belongs to the first axis of a sample of this shape."""
     axes = {nn.Linear: 1, nn.Conv2d: 3}.get(type(module_of(graph, node)))  # pyright: ignore[reportArgumentType]
-    return len(node.users) == 1 and _is_dense(graph, node, left) and len(shape) == axes
+    return len(node.users) == 1 and _is_dense(graph, node) and len(shape) == axes
 
 
 def _is_merged(
@@ -112,7 +107,6 @@ def _is_merged(
     node: fx.Node,
     neurons: Mapping[fx.Node, DenseNeurons],
     joined: Collection[fx.Node],
-    left: Collection[nn.Module],
 ) -> bool:
     """Whether a layer's output is read by neurons alone, which add its bias."""
     if len(node.users) != 1:
@@ -120,4 +114,4 @@ def _is_merged(
     (reader,) = node.users
     if reader in joined:
         (reader,) = reader.users
-    return reader in neurons and _has_mergeable_bias(graph, node, neurons[reader].shape, left)
+    return reader in neurons and _has_mergeable_bias(graph, node, neurons[reader].shape)
