@@ -146,12 +146,13 @@ def main() -> int:
     """Run the benchmark as the command line asks, store its result and bring the pages up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", help="only the cases of this network")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the images, for a busy machine")
     parser.add_argument("--quick", action="store_true", help="a tenth of the images; nothing is stored")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the results")
     options = parser.parse_args()
     before = os.getloadavg()
     cases = tuple(case for case in CASES if options.network in (None, case.network))
-    result = compare(cases, 0.1 if options.quick else 1.0)
+    result = compare(cases, 0.1 if options.quick else options.share)
     result["load_before_and_after"] = [before, os.getloadavg()]
     print(table(result).to_markdown())
     if options.quick:
