@@ -8,12 +8,14 @@ python benchmarks/training_step.py [--device cuda]
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -143,11 +145,15 @@ def measure(side: str, device: str, timesteps: int, batch: int, steps: int, half
         side
     )
     step.prepare(device)
+    if device == "cpu":
+        start_counting(step)
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(batch, *SHAPE, generator=generator).to(device)
     y = torch.randint(0, CLASSES, (batch,), generator=generator).to(device)
     xs = x.expand(timesteps, *x.shape)
     seconds, losses = [], []
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     held = memory(device)
     for number in range(steps + 1):
         wait(device)
@@ -160,10 +166,40 @@ def measure(side: str, device: str, timesteps: int, batch: int, steps: int, half
     return {"seconds": seconds, "peak": memory(device) - held, "losses": losses}
 
 
+def alone(request: dict[str, Any]) -> dict[str, Any]:
+    """Measured in a process of its own, whose peak memory is that of this side alone."""
+    command = [sys.executable, __file__, "--one", json.dumps(request)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def here(request: dict[str, Any]) -> dict[str, Any]:
+    """Measured in this process: the device counts its memory anew."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    try:
+        return measure(**request)
+    except Exception as error:
+        return {"failed": repr(error)[:300]}
+
+
+def start_counting(step: Step) -> None:
+    """Compile and load everything on a batch of one small image, then count the memory of this process anew."""
+    step(torch.rand(2, 1, SHAPE[0], 8, 8), torch.zeros(1, dtype=torch.int64))
+    gc.collect()
+    with suppress(OSError):  # Linux resets the peak; elsewhere it includes what compiling took
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def memory(device: str) -> int:
-    """Most memory held so far, bytes: of the device, or of this process."""
+    """Most memory held so far, bytes: of the device, or of this process since `start_counting`."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
+    with suppress(OSError):
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     from process import peak_memory
 
     return peak_memory()
@@ -192,19 +228,9 @@ def compare(
                     "steps": steps,
                     "half": half,
                 }
-                command = [sys.executable, __file__, "--one", json.dumps(request)]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
-                    runs.append(request | {"round": number, "failed": reason})
-                else:
-                    runs.append(request | {"round": number} | json.loads(done.stdout.splitlines()[-1]))
+                runs.append(request | {"round": number} | (here(request) if device == "cuda" else alone(request)))
                 last = runs[-1]
-                told = (
-                    last.get("failed")
-                    or f"{1e3 * median(last['seconds']):.1f} ms, {last['peak'] / 2**20:.0f} MiB, loss {last['losses'][-1]:.4f}"
-                )
-                print(f"T={timesteps} {side}: {told}", file=sys.stderr, flush=True)
+                print(f"T={timesteps} {side}: {last.get('failed') or told(last)}", file=sys.stderr, flush=True)
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     about = environment(("torch", "numpy", "spikewright", "spikingjelly", "snntorch", "triton"), source=Path(__file__))
     return {
@@ -216,6 +242,12 @@ def compare(
         "environment": about,
         "runs": runs,
     }
+
+
+def told(run: dict[str, Any]) -> str:
+    """A run in a few words."""
+    step, peak = 1e3 * median(run["seconds"]), run["peak"] / 2**20
+    return f"{step:.1f} ms, {peak:.0f} MiB, loss {run['losses'][-1]:.4f}"
 
 
 def main() -> None:

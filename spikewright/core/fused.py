@@ -44,9 +44,9 @@ def fused(neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
     """Run all steps of a layer in one pass over memory; results and gradients are those of `bptt`.
 
     Of the layer only its input is kept for the backward pass, where `bptt` keeps several values per neuron and step.
-    Half-precision input is computed with in single precision and rounded at the end. Where the passes do not know a
-    neuron, its surrogate or its reset, there is no Triton for the GPU, or code is being compiled by torch, which fuses
-    steps itself, this is `bptt`; `fuses(neuron)` says whether a neuron is known.
+    Half-precision input is computed with in single precision, with constants that are not rounded. Where the passes do
+    not know a neuron, its surrogate or its reset, there is no Triton for the GPU, or code is being compiled by torch,
+    which fuses steps itself, this is `bptt`; `fuses(neuron)` says whether a neuron is known.
 
     Args:
         neuron: the neuron: IF without mask, LIF, PLIF, LMH or ATLIF.
@@ -70,7 +70,7 @@ def fused(neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
         return bptt(neuron, state, xs)
     kind, constants = found
     dtype = torch.promote_types(xs.dtype, torch.float32)
-    constants = [value.to(xs.dtype).to(dtype) for value in constants]
+    constants = [value.to(dtype) for value in constants]
     parts = [part.to(dtype) for part in state]
     spikes, *ends = _Fused.apply(kind, xs, *parts, *constants)  # pyright: ignore[reportGeneralTypeIssues]
     return type(state)(*(end.to(xs.dtype) for end in ends)), spikes

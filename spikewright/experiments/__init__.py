@@ -2,6 +2,13 @@
 
 from collections.abc import Callable
 
+from .cifar10_direct import cifar10_resnet20_at_lif as cifar10_resnet20_at_lif
+from .cifar10_direct import cifar10_resnet20_at_lif_sparse as cifar10_resnet20_at_lif_sparse
+from .cifar10_direct import cifar10_resnet20_at_lif_sparsest as cifar10_resnet20_at_lif_sparsest
+from .cifar10_direct import cifar10_resnet20_lif as cifar10_resnet20_lif
+from .cifar10_direct import cifar10_resnet20_lmh as cifar10_resnet20_lmh
+from .cifar10_direct import cifar10_resnet20_lmh_hybrid as cifar10_resnet20_lmh_hybrid
+from .cifar10_direct import cifar10_resnet20_plif as cifar10_resnet20_plif
 from .cifar10_fine_tuned import pretrained_resnet20_qcfs_l4 as pretrained_resnet20_qcfs_l4
 from .cifar10_fine_tuned import pretrained_resnet56_qcfs_l8 as pretrained_resnet56_qcfs_l8
 from .cifar10_fine_tuned import pretrained_vgg16_bn_qcfs_l4 as pretrained_vgg16_bn_qcfs_l4
@@ -21,7 +28,14 @@ EXPERIMENTS: dict[str, Callable[[], TrainRun]] = {
     run.__name__: run
     for run in (
         cifar10_resnet18_qcfs,
+        cifar10_resnet20_at_lif,
+        cifar10_resnet20_at_lif_sparse,
+        cifar10_resnet20_at_lif_sparsest,
         cifar10_resnet20_clip,
+        cifar10_resnet20_lif,
+        cifar10_resnet20_lmh,
+        cifar10_resnet20_lmh_hybrid,
+        cifar10_resnet20_plif,
         cifar10_resnet20_qcfs,
         cifar10_resnet20_qcfs_l4,
         cifar10_resnet20_qcfs_l4_fine_tune,
