@@ -19,8 +19,8 @@ from ..report.table import Table
 from .capture import Captured
 from .compiled_network import CompiledNetwork, last_uses, one_step_if_repeated
 from .dense_explain import dense_explained, dense_row
+from .dense_neurons import has_kernel
 from .dense_plan import dense_plan
-from .device_kernel import has_kernel
 
 DENSE_WEIGHTS = (torch.float32, torch.float16, torch.bfloat16)
 """Kinds of number in which weights, and what is multiplied with them, can be kept."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -12,8 +14,7 @@ from torch import Tensor, fx
 
 from ..core.dynamics import Dynamics, Leaky, Signed
 from ..core.neuron import Neuron
-from ..core.reset import none, subtract, to_zero
-from . import device_kernel as kernel
+from ..core.reset import forward_of, none, subtract, to_zero
 from .program import constant_rows
 from .wire import Wire
 
@@ -160,13 +161,13 @@ def dense_neurons(
     """
     if len(shape) not in (1, 3) or not isinstance(dynamics, Leaky | Signed):
         return None
-    if isinstance(dynamics, Leaky) and dynamics.reset not in _RESETS:
+    if isinstance(dynamics, Leaky) and forward_of(dynamics.reset) not in _RESETS:
         return None
     one = torch.ones(())
     mask, decay, gain, after = one, one, one, After.SUBTRACT
     if isinstance(dynamics, Leaky):
         mask = one if dynamics.mask is None else dynamics.mask
-        decay, gain, after = dynamics.decay, dynamics.gain, _RESETS[dynamics.reset]
+        decay, gain, after = dynamics.decay, dynamics.gain, _RESETS[forward_of(dynamics.reset)]
     wide = bias.reshape(-1, *[1] * (len(shape) - 1))
     values = (dynamics.v_threshold, dynamics.start, decay, gain, mask, neuron.amplitude, wide)
     rows = constant_rows([value.detach().cpu() for value in values], shape)
@@ -194,4 +195,14 @@ def _back(rows: Tensor, samples: int, shape: tuple[int, ...]) -> Tensor:
 
 def _advance_on(device: torch.device) -> Any:
     """`advance`, on a CUDA device as one kernel where Triton is there."""
-    return kernel.advance if device.type == "cuda" and kernel.has_kernel() else advance
+    if device.type != "cuda" or not has_kernel():
+        return advance
+    from .device_kernel import advance as kernel
+
+    return kernel
+
+
+@cache
+def has_kernel() -> bool:
+    """Whether Triton, in which the kernel is written and which comes with torch for GPUs, is there."""
+    return find_spec("triton") is not None

@@ -1,36 +1,21 @@
 """advance(): plain neurons over all time steps as one kernel of a CUDA device, equal to `dense_neurons.advance`."""
 
-# pyright: reportOptionalMemberAccess=false, reportInvalidTypeForm=false
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import triton  # pyright: ignore[reportMissingImports]
+import triton.language as tl  # pyright: ignore[reportMissingImports]
 from torch import Tensor
 
 if TYPE_CHECKING:
     from .dense_neurons import Constants, Equation
 
-try:
-    import triton  # pyright: ignore[reportMissingImports]
-    import triton.language as tl  # pyright: ignore[reportMissingImports]
-except ImportError:  # torch for the CPU comes without it
-    triton = tl = None
-
 _BLOCK = 512
 
 
-def has_kernel() -> bool:
-    """Whether Triton, in which the kernel is written, is there."""
-    return triton is not None
-
-
-@cache
-def _kernel() -> Any:
-    return triton.jit(_advance)
-
-
+@triton.jit
 def _advance(  # pragma: no cover - compiled for a device
     x,
     y,
@@ -95,7 +80,7 @@ def advance(xs: Sequence[Tensor], v: Tensor | None, constants: Constants, equati
     if v is not None:
         after.copy_(v)
     first, last = xs[0], xs[-1]
-    _kernel()[(-(-total // _BLOCK),)](
+    _advance[(triton.cdiv(total, _BLOCK),)](  # pyright: ignore[reportIndexIssue]
         *(first, last, after, out, *constants),
         *((total if len(x) > 1 else 0) for x in (first, last)),
         *(total, len(constants.bias)),

@@ -27,7 +27,7 @@ HOMES_OF = {
     "matplotlib": ("report/plots/",),
     "lightning": (),
     "lightning_fabric": ("train/", "experiments/"),
-    "triton": ("core/kernels/gpu_loops.py",),
+    "triton": ("core/kernels/gpu_loops.py", "runtime/device_kernel.py"),
     "numba": ("core/compiled.py", "runtime/vector.py", "runtime/layer_kernel.py", "runtime/neuron_kernels.py"),
 }
 ONE_FILE_EACH = ("kornia", "nir", "h5py", "gymnasium", "captum", "scipy")

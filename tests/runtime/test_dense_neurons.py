@@ -1,5 +1,7 @@
 """Neurons over all steps in one pass: worked by hand, equal to the neurons in torch, on a device equal to both."""
 
+import os
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,8 +10,7 @@ from spikewright.core.dynamics import Leaky, Signed
 from spikewright.core.neuron import Neuron
 from spikewright.core.reset import none, to_zero
 from spikewright.neurons import IF, LIF, SignedIF
-from spikewright.runtime import device_kernel
-from spikewright.runtime.dense_neurons import After, Constants, Equation, advance
+from spikewright.runtime.dense_neurons import After, Constants, Equation, advance, has_kernel
 
 
 def constants(neuron: Neuron, count: int, bias: float = 0.0) -> Constants:
@@ -68,15 +69,24 @@ def test_it_goes_on_from_a_potential() -> None:
     assert torch.equal(middle, kept)
 
 
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cpu" if INTERPRETED else "cuda"
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available() or not device_kernel.has_kernel(), reason="needs CUDA and Triton")
+@pytest.mark.skipif(
+    not has_kernel() or not (INTERPRETED or torch.cuda.is_available()),
+    reason="needs Triton, and a GPU or its interpreter",
+)
 @pytest.mark.parametrize(("neuron", "equation"), CASES.values(), ids=CASES)
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
 def test_one_kernel_gives_the_same(neuron: Neuron, equation: Equation, kind: torch.dtype) -> None:
-    xs = inputs((6, 700, 12)).to(kind).cuda()
-    made = Constants(*(part.cuda() for part in constants(neuron, 12, bias=0.1)))
+    from spikewright.runtime import device_kernel
+
+    xs = inputs((6, 700, 12)).to(kind).to(DEVICE)
+    made = Constants(*(part.to(DEVICE) for part in constants(neuron, 12, bias=0.1)))
     for given in ([xs], [xs[:1], xs]):
-        for v in (None, inputs((700, 12)).cuda()):
+        for v in (None, inputs((700, 12)).to(DEVICE)):
             out, expected = (torch.empty_like(xs) for _ in range(2))
             last = device_kernel.advance(given, v, made, equation, out)
             known = advance(given, v, made, equation, expected)
