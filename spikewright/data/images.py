@@ -102,8 +102,8 @@ def to_float(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-def pick_places(who: str, indices: int | Sequence[int] | Tensor, n: int) -> Tensor:
-    """Places in a dataset of n images, int64: the first `indices` of them, or those listed.
+def pick_places(who: str, indices: int | Sequence[int] | Tensor, n: int, noun: str = "images") -> Tensor:
+    """Places in a dataset of n images (or what `noun` says), int64: the first `indices` of them, or those listed.
 
     Raises:
         DataError: no place, or one outside 0..n-1.
@@ -114,7 +114,7 @@ def pick_places(who: str, indices: int | Sequence[int] | Tensor, n: int) -> Tens
     """
     if isinstance(indices, int):
         if not 1 <= indices <= n:
-            raise DataError(sentence(who, f"the first {indices} images", f"1..{n} images"))
+            raise DataError(sentence(who, f"the first {indices} {noun}", f"1..{n} {noun}"))
         return torch.arange(indices)
     places = torch.as_tensor(indices, dtype=torch.int64)
     if places.numel() == 0:
@@ -125,19 +125,19 @@ def pick_places(who: str, indices: int | Sequence[int] | Tensor, n: int) -> Tens
     return places
 
 
-def check_labels(who: str, labels: Tensor, n: int, classes: int) -> None:
-    """Refuse labels that are not int64 [n] within 0..classes-1.
+def check_labels(who: str, labels: Tensor, n: int, classes: int, noun: str = "image") -> None:
+    """Refuse labels that are not int64 [n] within 0..classes-1, of n images or what `noun` says.
 
     Raises:
         DataError: names the wrong shape or dtype, or the first label out of range and where it is.
     """
     if labels.dtype != torch.int64 or labels.shape != (n,):
         met = f"{labels.dtype} of shape {list(labels.shape)}"
-        raise DataError(sentence(who, met, f"torch.int64 of shape [{n}], one label per image"))
+        raise DataError(sentence(who, met, f"torch.int64 of shape [{n}], one label per {noun}"))
     wrong = ((labels < 0) | (labels >= classes)).nonzero().flatten()
     if len(wrong):
         place = int(wrong[0])
-        met = f"label {int(labels[place])} at image {place} ({len(wrong)} labels out of range)"
+        met = f"label {int(labels[place])} at {noun} {place} ({len(wrong)} labels out of range)"
         raise DataError(sentence(who, met, f"0..{classes - 1}", "The file may be broken or of another dataset"))
 
 
