@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+from ..core.errors import DataError, sentence
 from ..core.registry import pick
+from . import braille as braille
 from . import cifar10 as cifar10
 from . import cifar100 as cifar100
+from . import dvs_gesture as dvs_gesture
 from . import fashion_mnist as fashion_mnist
 from . import imagenet as imagenet
 from . import mnist as mnist
+from . import nmnist as nmnist
+from . import shd as shd
+from . import ssc as ssc
 from . import synthetic as synthetic
 from .augment import AutoAugment as AutoAugment
 from .augment import Compose as Compose
@@ -19,6 +25,9 @@ from .augment import HorizontalFlip as HorizontalFlip
 from .augment import RandomCrop as RandomCrop
 from .augment import cifar_augment as cifar_augment
 from .batches import Batches as Batches
+from .event_batches import EventBatches as EventBatches
+from .events import EventDataset as EventDataset
+from .events import Events as Events
 from .fetch import fetch_dataset as fetch_dataset
 from .folder import FolderImages as FolderImages
 from .folder import load_folder as load_folder
@@ -37,19 +46,43 @@ DATASETS: dict[str, ModuleType] = {
 
 
 def load_dataset(name: str, root: Path | None = None, split: str = "train") -> ImageDataset | FolderImages:
-    """Load one split of a dataset by its name.
+    """Load one split of a dataset of images by its name.
 
     Args:
-        name: one of `DATASETS`, whatever the case.
+        name: one of `DATASETS` that holds images, whatever the case.
         root: folder that holds datasets; None: see `data_root`.
         split: one of the splits of its SPEC.
 
     Raises:
         ConfigError: the name is unknown; lists those that are.
-        DataError: the split is unknown, files are missing or broken, or a label is out of range.
+        DataError: it holds events, the split is unknown, files are missing or broken, or a label is out of range.
 
     Example:
         >>> len(load_dataset("synthetic", split="test"))
         200
     """
-    return pick(DATASETS, name, "dataset").load(root, split)
+    return _of_kind(name, "images").load(root, split)
+
+
+def load_events(name: str, root: Path | None = None, split: str = "train") -> EventDataset:
+    """Load one split of a dataset of events by its name; `EventBatches` draws frames from it.
+
+    Args:
+        name: one of `DATASETS` that holds events, whatever the case.
+        root: folder that holds datasets; None: see `data_root`.
+        split: one of the splits of its SPEC.
+
+    Raises:
+        ConfigError: the name is unknown; lists those that are.
+        DataError: it holds images, the split is unknown, files are missing or broken, or a label is out of range.
+    """
+    return _of_kind(name, "events").load(root, split)
+
+
+def _of_kind(name: str, kind: str) -> ModuleType:
+    module = pick(DATASETS, name, "dataset")
+    if module.SPEC.kind != kind:
+        others = ", ".join(other for other, of in DATASETS.items() if of.SPEC.kind == kind)
+        todo = f"It can be loaded with {'load_events' if kind == 'images' else 'load_dataset'}"
+        raise DataError(sentence(f"dataset {module.SPEC.name}", module.SPEC.kind, f"{kind}: {others}", todo))
+    return module

@@ -61,10 +61,16 @@ def check_split(spec: DatasetSpec, split: str) -> None:
 def size_note(spec: DatasetSpec, split: str, n: int) -> str:
     """The note of a copy that is smaller or larger than the official split; empty if it is not.
 
+    Args:
+        spec: the dataset.
+        split: the split that was asked for.
+        n: how many images or recordings of it there are.
+
     Example:
         >>> spec = DatasetSpec(name="toy", kind="images", shape=(1, 2, 2), classes=("a",), splits={"test": 9})
         >>> size_note(spec, "test", 8)
         'toy test: 8 of the 9 official images'
     """
     official = spec.splits[split]
-    return "" if n == official else f"{spec.name} {split}: {n} of the {official} official images"
+    noun = "images" if spec.kind == "images" else "recordings"
+    return "" if n == official else f"{spec.name} {split}: {n} of the {official} official {noun}"

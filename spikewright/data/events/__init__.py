@@ -1,0 +1,30 @@
+"""Recordings of event sensors: the value Events, one reader per file format, frames, and random changes."""
+
+from .aedat4 import read_aedat4 as read_aedat4
+from .augment import DropArea as DropArea
+from .augment import DropEvents as DropEvents
+from .augment import DropTime as DropTime
+from .augment import EventAugmentation as EventAugmentation
+from .augment import MirrorEvents as MirrorEvents
+from .augment import OneOf as OneOf
+from .augment import RollEvents as RollEvents
+from .augment import RotateEvents as RotateEvents
+from .augment import ShiftEvents as ShiftEvents
+from .bin5 import read_bin as read_bin
+from .dat import read_dat as read_dat
+from .dataset import EventDataset as EventDataset
+from .dataset import EventFiles as EventFiles
+from .downsample import Downsample as Downsample
+from .events import Events as Events
+from .events import events_from as events_from
+from .evt2 import read_evt2 as read_evt2
+from .evt3 import read_evt3 as read_evt3
+from .frames import CountBins as CountBins
+from .frames import FixedBins as FixedBins
+from .frames import Frames as Frames
+from .frames import TimeBins as TimeBins
+from .frames import binary as binary
+from .frames import counted as counted
+from .spike_hdf5 import SpikeFile as SpikeFile
+from .tonic_transform import TonicTransform as TonicTransform
+from .voxel import VoxelGrid as VoxelGrid
