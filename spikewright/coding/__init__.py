@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from .delta import delta as delta
+from .encode import as_given as as_given
 from .encode import latency as latency
 from .encode import poisson as poisson
 from .encode import repeat as repeat

@@ -1,4 +1,4 @@
-"""Values to spikes: repeat (analog, the same every step), Poisson (rate), latency (one spike)."""
+"""Values to spikes: repeat (analog, the same every step), Poisson (rate), latency (one spike); or as they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ..core.arguments import named
-from ..core.errors import ArgumentError, sentence
+from ..core.errors import ArgumentError, ShapeError, sentence
+from ..core.temporal import check_sequence
 from .checks import check_batch, check_range, check_timesteps
 
 
@@ -110,3 +111,29 @@ def latency(x: Tensor, timesteps: int) -> Tensor:
     due = ((1 - values) * timesteps).floor().clamp(max=timesteps - 1)
     steps = torch.arange(timesteps, device=x.device).view(-1, *[1] * x.dim())
     return ((steps == due) & (values > 0)).to(x.dtype)
+
+
+def as_given(xs: Tensor, timesteps: int) -> Tensor:
+    """Give what has a time axis already, such as frames of events, unchanged; its first steps where it has more.
+
+    Args:
+        xs: sequence, [at least T, N, ...], any finite values.
+        timesteps: T, at least 1.
+
+    Returns:
+        [T, N, ...], a view of xs.
+
+    Raises:
+        ArgumentError: if timesteps is no whole number of at least 1.
+        ShapeError: if xs is no floating-point [T, N, ...], or has fewer steps.
+
+    Example:
+        >>> as_given(torch.zeros(4, 1, 2), 3).shape
+        torch.Size([3, 1, 2])
+    """
+    check_timesteps(timesteps, "as_given")
+    check_sequence(xs, "as_given")
+    if len(xs) < timesteps:
+        todo = "Ask for fewer steps, or make frames with more"
+        raise ShapeError(sentence("as_given", f"a sequence of {len(xs)} steps", f"at least {timesteps}", todo))
+    return xs[:timesteps]

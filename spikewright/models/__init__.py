@@ -1,6 +1,6 @@
 """Networks to convert or train, with the activation as a parameter; and networks that others have trained.
 
-`MODELS` are those that give classes; `denoiser` gives images.
+`MODELS` are those that give classes to one input; `denoiser` gives images, `recurrent_mlp` takes sequences only.
 """
 
 from collections.abc import Callable
@@ -8,9 +8,12 @@ from collections.abc import Callable
 from torch import nn
 
 from .denoiser import denoiser as denoiser
+from .event_cnn import event_cnn as event_cnn
 from .mlp import mlp as mlp
 from .normalize import Normalize as Normalize
 from .pretrained import pretrained as pretrained
+from .recurrent_mlp import Recurrent as Recurrent
+from .recurrent_mlp import recurrent_mlp as recurrent_mlp
 from .resnet import resnet18 as resnet18
 from .resnet import resnet20 as resnet20
 from .resnet import resnet34 as resnet34
@@ -23,5 +26,5 @@ from .vit_gelu import vit_gelu as vit_gelu
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     builder.__name__: builder
-    for builder in (mlp, resnet18, resnet20, resnet34, resnet56, vgg11, vgg16, vgg16_slim, vit, vit_gelu)
+    for builder in (event_cnn, mlp, resnet18, resnet20, resnet34, resnet56, vgg11, vgg16, vgg16_slim, vit, vit_gelu)
 }

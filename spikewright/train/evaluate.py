@@ -48,6 +48,11 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
         for x, y in _labelled("accuracy", batches):
             with readable_input("accuracy", x):
                 logits = model(x.to(device_of(model)))
+            if logits.dim() != 2:
+                todo = "A spiking network is judged by accuracy_over_time, and in fit by judge=accuracy_of(timesteps)"
+                met = f"a network whose output has the shape {list(logits.shape)}"
+                raise ShapeError(sentence("accuracy", met, "logits [N, K]", todo))
+            _check_number("accuracy", len(logits), y)
             check_labels(y, logits.shape[-1])
             counts += torch.tensor([float((logits.argmax(1).cpu() == y.cpu()).sum()), len(y)], dtype=torch.float64)
     counts = sum_over_processes(counts, fabric)
@@ -177,7 +182,7 @@ def accuracy_over_time(
 
     Args:
         model: the spiking network, [T, N, ...] -> [T, N, K]; compiled or not.
-        batches: pairs of images [N, ...] and labels [N].
+        batches: pairs of images [N, ...] and labels [N]; with `encode=as_given` of sequences [T, N, ...] and labels.
         timesteps: T, at least 1.
         source: the network it came from, for its accuracy and the agreement with it.
         encode: images and T -> input [T, N, ...].
@@ -196,6 +201,7 @@ def accuracy_over_time(
             x, y = x.to(device_of(model)), y.to(device_of(model))
             with readable_input("accuracy_over_time", x):
                 xs = encode(x, phases.steps(timesteps))
+                _check_number("accuracy_over_time", xs.shape[1], y)
                 picked, classes = _picked(model, xs, rows)
                 expected = None if source is None else source(x).argmax(-1)
             check_labels(y, classes)
@@ -215,16 +221,19 @@ def accuracy_over_time(
     )
 
 
-def accuracy_of(timesteps: int, *, rows: int = 2048) -> Callable[..., float]:
+def accuracy_of(
+    timesteps: int, *, encode: Callable[[Tensor, int], Tensor] = repeat, rows: int = 2048
+) -> Callable[..., float]:
     """What `fit` takes as `judge` for a spiking network: its accuracy after T steps, 0..1.
 
     Args:
         timesteps: T, at least 1.
+        encode: images and T -> input [T, N, ...]; `as_given` for batches that are sequences, such as `EventBatches`.
         rows: as for `accuracy_over_time`.
     """
 
     def judge(model: Timed, batches: Iterable[Batch], *, fabric: Fabric | None = None) -> float:
-        return accuracy_over_time(model, batches, timesteps, rows=rows, fabric=fabric).accuracy[-1]
+        return accuracy_over_time(model, batches, timesteps, encode=encode, rows=rows, fabric=fabric).accuracy[-1]
 
     return judge
 
@@ -239,13 +248,19 @@ def _picked(model: Timed, xs: Tensor, rows: int) -> tuple[Tensor, int]:
 
 
 def _labelled(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches that hold something, each of finite images [N, ...] and as many labels [N]."""
+    """The batches that hold something, each of finite images [N, ...], or a sequence [T, N, ...], and labels [N]."""
     for x, y in checked_batches(who, batches):
-        if y.shape != (len(x),):
-            met = f"{len(x)} images and labels of shape {list(y.shape)}"
-            raise ShapeError(sentence(who, met, "as many labels as images, [N]"))
-        if len(x):
+        if y.dim() != 1 or (len(y) == 0) != (x.numel() == 0):
+            _check_number(who, len(x), y)
+        if len(y):
             yield x, y
+
+
+def _check_number(who: str, samples: int, y: Tensor) -> None:
+    """Raise ShapeError unless there is one label for each sample."""
+    if y.shape != (samples,):
+        met = f"{samples} images and labels of shape {list(y.shape)}"
+        raise ShapeError(sentence(who, met, "as many labels as images, [N]"))
 
 
 def check_labels(y: Tensor, classes: int) -> None:

@@ -107,9 +107,9 @@ def fit(
     Args:
         model: the network; holds the trained weights afterwards.
         loss: what to minimise.
-        train_batches: training data: `spikewright.data.Batches` with a seed and augmentation, a DataLoader, or a list
-            of (x, y) batches. The order of a DataLoader follows from the config's seed, see `LoaderBatches`; several
-            processes need a DistributedSampler.
+        train_batches: training data: `Batches` or `EventBatches` of `spikewright.data` with a seed and augmentation, a
+            DataLoader, or a list of (x, y) batches. The order of a DataLoader follows from the config's seed, see
+            `LoaderBatches`; several processes need a DistributedSampler.
         eval_batches: data whose accuracy is logged after each epoch, in the same forms, or None.
         config: the numbers of the run.
         folder: where `checkpoint.safetensors` is kept; None to keep none.

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewright.coding import latency, poisson, repeat
+from spikewright.coding import as_given, latency, poisson, repeat
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError, DataError, ShapeError
 from spikewright.core.seed import generator
@@ -169,3 +169,28 @@ def test_latency_fires_once_and_larger_values_never_later(values, timesteps):
     assert out.sum(0).tolist() == [float(value > 0) for value in x[0].tolist()]
     fired = [out[:, unit].argmax().item() for unit in range(x.shape[1]) if x[0, unit] > 0]
     assert fired == sorted(fired)
+
+
+def test_a_sequence_is_given_as_it_is():
+    xs = torch.rand(5, 2, 3)
+    assert torch.equal(as_given(xs, 5), xs)
+    assert torch.equal(as_given(xs, 2), xs[:2])
+
+
+@pytest.mark.parametrize(
+    ("xs", "timesteps", "error", "match"),
+    [
+        (
+            torch.zeros(5, 2, 3),
+            6,
+            ShapeError,
+            r"as_given: got a sequence of 5 steps; expected at least 6. Ask for fewer",
+        ),
+        (torch.zeros(5, 2), 1, ShapeError, r"as_given: got shape \[5, 2\]; expected \[T, N, ...\], time first"),
+        (torch.zeros(5, 2, 3, dtype=torch.uint8), 1, ShapeError, "as_given: got dtype torch.uint8"),
+        (torch.zeros(5, 2, 3), 0, ArgumentError, "as_given.timesteps: got 0"),
+    ],
+)
+def test_what_is_no_sequence_of_that_length_is_refused(xs, timesteps, error, match):
+    with pytest.raises(error, match=match):
+        as_given(xs, timesteps)

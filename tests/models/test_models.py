@@ -10,10 +10,11 @@ from spikewright.models import MODELS, Normalize
 from spikewright.neurons import IF
 
 SITES = {
-    **{"mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "resnet56": 55},
+    **{"event_cnn": 3, "mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "resnet56": 55},
     **{"vgg11": 10, "vgg16": 15, "vgg16_slim": 14, "vit": 6, "vit_gelu": 6},
 }
 PARAMETERS = {
+    "event_cnn": 18 * 16 + 2 * 16 + 144 * 32 + 2 * 32 + 32 * 8 * 8 * 128 + 128 + 128 * 10 + 10,
     "mlp": 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10,
     "resnet18": 11_173_962,
     "resnet20": 272_474,
@@ -25,6 +26,7 @@ PARAMETERS = {
     "vit": 502_730,
     "vit_gelu": 502_730,
 }
+SHAPES = {"event_cnn": (2, 34, 34), "mlp": (1, 28, 28), "resnet34": (3, 64, 64)}  # others take 32x32 in colour
 every = pytest.mark.parametrize("name", MODELS)
 
 
@@ -56,8 +58,8 @@ def test_every_activation_is_called_once_per_forward_pass(name):
     for module in model.modules():
         if isinstance(module, Site):
             module.register_forward_hook(lambda module, inputs, output: calls.append(module))
-    images = (1, 1, 28, 28) if name == "mlp" else (1, 3, 64, 64) if name == "resnet34" else (1, 3, 32, 32)
-    assert model.eval()(torch.zeros(images, device="meta")).shape == (1, 1000 if name == "resnet34" else 10)
+    images = torch.zeros(1, *SHAPES.get(name, (3, 32, 32)), device="meta")
+    assert model.eval()(images).shape == (1, 1000 if name == "resnet34" else 10)
     assert len(calls) == len(set(calls)) == SITES[name]
 
 
@@ -72,11 +74,11 @@ def test_pixel_scaling_is_the_first_layer(name):
     assert next(module for module in model.children()).__class__ is Normalize
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet20"])
+@pytest.mark.parametrize("name", ["event_cnn", "mlp", "resnet20"])
 def test_it_runs_as_a_spiking_network_with_a_gradient(name):
     torch.manual_seed(0)
     model = Spiking(MODELS[name](activation=lambda: IF(start=0.5)))
-    images = torch.rand(2, *((1, 28, 28) if name == "mlp" else (3, 32, 32))).requires_grad_()
+    images = torch.rand(2, *SHAPES.get(name, (3, 32, 32))).requires_grad_()
     logits = mean(model(repeat(images, 3)))
     logits[0].sum().backward()
     assert logits.shape == (2, 10)
