@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -235,3 +236,10 @@ def test_each_kind_has_its_loader():
         load_events("synthetic")
     with pytest.raises(ConfigError, match="dataset: got 'mnist_dvs'; expected one of"):
         load_events("mnist_dvs")
+
+
+def test_recordings_of_a_zip_travel_to_other_processes(tmp_path):
+    nmnist_zip(tmp_path, LABELS)
+    data = load_events("nmnist", tmp_path)
+    again = pickle.loads(pickle.dumps(data))
+    assert [again.recording(n).x.tolist() for n in range(6)] == [data.recording(n).x.tolist() for n in range(6)]
