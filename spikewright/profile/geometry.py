@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ _PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 def convolved(
     size: int, kernel: int, *, stride: int, padding: tuple[int, int], dilation: int, mode: str = "zeros"
 ) -> NDArray[np.int64]:
-    """How many outputs of a convolution each input of one axis reaches.
+    """How many outputs of a convolution each input of one axis reaches through each tap.
 
     Output o and tap k read input o * stride - padding + k * dilation; taps that fall on zero padding read nothing.
     Padding that repeats inputs gives those inputs more outputs.
@@ -29,10 +28,10 @@ def convolved(
         mode: "zeros", "reflect", "replicate" or "circular".
 
     Returns:
-        One count per input; their sum is the number of taps that read an input.
+        Counts [inputs, taps]; their sum is the number of taps that read an input.
 
     Example:
-        >>> convolved(4, 3, stride=2, padding=(1, 1), dilation=1)
+        >>> convolved(4, 3, stride=2, padding=(1, 1), dilation=1).sum(1)
         array([1, 2, 1, 1])
     """
     positions = np.arange(size)
@@ -42,51 +41,56 @@ def convolved(
         positions = np.pad(positions, padding, constant_values=-1)
     outputs = (len(positions) - dilation * (kernel - 1) - 1) // stride + 1
     read = positions[np.arange(outputs)[:, None] * stride + np.arange(kernel)[None, :] * dilation]
-    return np.bincount(read[read >= 0], minlength=size).astype(np.int64)
+    return np.stack([np.bincount(tap[tap >= 0], minlength=size) for tap in read.T], axis=1).astype(np.int64)
 
 
 def transposed(size: int, kernel: int, *, stride: int, padding: int, dilation: int, outputs: int) -> NDArray[np.int64]:
-    """How many outputs of a transposed convolution each input of one axis reaches.
+    """How many outputs of a transposed convolution each input of one axis reaches through each tap, [inputs, taps].
 
     Input i and tap k write output i * stride - padding + k * dilation, where that exists.
 
     Example:
-        >>> transposed(2, 3, stride=2, padding=1, dilation=1, outputs=3)
+        >>> transposed(2, 3, stride=2, padding=1, dilation=1, outputs=3).sum(1)
         array([2, 2])
     """
     written = np.arange(size)[:, None] * stride - padding + np.arange(kernel)[None, :] * dilation
-    return ((written >= 0) & (written < outputs)).sum(1).astype(np.int64)
+    return ((written >= 0) & (written < outputs)).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class FanOut:
-    """Fan-out of a convolution: the product of a map per axis and the outputs per input channel.
+    """Fan-out of a convolution: a map per axis, and the outputs per input channel through each tap.
 
     Args:
-        channels: input channels.
-        per_channel: output channels that one input channel feeds.
-        axes: outputs reached per input position, one array per spatial axis.
-        dense: multiply-accumulates of one sample with padding taps counted as if they read an input.
+        axes: outputs reached per input position and tap, one array [inputs, taps] per spatial axis.
+        reached: output channels that each input channel feeds through each tap, [C, *K]: its weights other than zero.
+        dense: multiply-accumulates of one sample with padding taps counted as if they read an input, and zeros too.
         weights: number of weights.
     """
 
-    channels: int
-    per_channel: int
     axes: tuple[NDArray[np.int64], ...]
+    reached: Tensor
     dense: int
     weights: int
 
     @property
     def exact(self) -> int:
-        """Multiply-accumulates of one sample with padding taps left out."""
-        return self.channels * self.per_channel * prod(int(axis.sum()) for axis in self.axes)
+        """Multiply-accumulates of one sample with padding taps and weights of zero left out."""
+        return int(self._map(self.reached).sum())
 
     def operations(self, counts: Tensor) -> Tensor:
         """Synaptic operations of each row: spikes [R, C, *S] -> [R], whole numbers in int64."""
-        spikes = counts.sum(1, dtype=torch.int64)
-        for axis in reversed(self.axes):
-            spikes = (spikes * torch.from_numpy(axis).to(spikes.device)).sum(-1)
-        return spikes * self.per_channel
+        if bool((self.reached == self.reached.flatten()[0]).all()):  # channels add up before they are looked at
+            each, one = counts.sum(1, keepdim=True, dtype=torch.int64), self._map(self.reached[:1])
+        else:
+            each, one = counts.to(torch.int64), self._map(self.reached)
+        return (each * one.to(counts.device)).flatten(1).sum(1)
+
+    def _map(self, reached: Tensor) -> Tensor:
+        """Outputs that one spike reaches, [C, *S]."""
+        for axis in self.axes:  # the taps of the axis go, its inputs come last
+            reached = torch.tensordot(reached, torch.from_numpy(axis), dims=([1], [1]))  # pyright: ignore[reportArgumentType]
+        return reached
 
 
 def on_each_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:

@@ -30,7 +30,8 @@ def convolution(call: Call) -> Result:
     )
     groups = call.setting("groups", 6, 1)
     dense = prod(call.out.shape[2:]) * weight.numel()
-    fan_out = FanOut(x.value.shape[1], weight.shape[0] // groups, maps, dense, weight.numel())
+    reached = weight.unflatten(0, (groups, -1)).ne(0).sum(1).flatten(0, 1).cpu()
+    fan_out = FanOut(maps, reached, dense, weight.numel())
     return _convolved(call, x, fan_out, bias)
 
 
@@ -48,7 +49,7 @@ def transposed_convolution(call: Call) -> Result:
         for i, (size, kernel, outputs) in enumerate(zip(x.value.shape[2:], weight.shape[2:], call.out.shape[2:]))
     )
     dense = prod(x.value.shape[2:]) * weight.numel()
-    fan_out = FanOut(x.value.shape[1], weight.shape[1], maps, dense, weight.numel())
+    fan_out = FanOut(maps, weight.ne(0).sum(1).cpu(), dense, weight.numel())
     return _convolved(call, x, fan_out, bias)
 
 
@@ -57,16 +58,12 @@ def linear(call: Call) -> Result:
     x, weight, bias = _operands(call)
     if isinstance(weight, Wire):
         return Result(cost=Cost(macs=call.elements(call.out) * weight.value.shape[-1]))
-    macs = call.elements(x.value) * weight.shape[0]
-    return _weighted(
-        call,
-        x,
-        bias,
-        call.per_row(x.counts) * weight.shape[0] if x.counts is not None else macs,
-        exact=macs,
-        dense=macs,
-        weights=weight.numel(),
-    )
+    reached = weight.ne(0).sum(0)
+    places = call.elements(x.value) // len(reached)
+    exact = places * int(reached.sum())
+    operations = call.per_row(x.counts.to(torch.int64) * reached) if x.counts is not None else exact
+    dense = places * weight.numel()
+    return _weighted(call, x, bias, operations, exact=exact, dense=dense, weights=weight.numel())
 
 
 def matrix_product(call: Call) -> Result:

@@ -33,7 +33,7 @@ class LayerOperations:
         updates: neuron updates.
         kept: additions of a current that is kept from the first step, under `analog_once`.
         exact_macs, dense_macs: multiply-accumulates of one step and sample of this synaptic layer if its input is
-            analog, without and with padding taps.
+            analog, without and with padding taps and weights of zero.
         weights: stored weights.
     """
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.layer_outputs import emits_spikes
@@ -137,7 +138,7 @@ class Walk(fx.Interpreter):
         if isinstance(call.module, self.free):
             return Result()
         table: dict[Any, Any] = {"call_module": MODULES, "call_function": FUNCTIONS}.get(node.op, METHODS)
-        handler = table.get(type(call.module) if node.op == "call_module" else node.target)
+        handler = table.get(node.target if call.module is None else type_before_parametrizations(call.module))
         first = next(parts((call.args, call.kwargs)))
         if handler is None or (handler in _BY_FIRST and not isinstance(first, Wire)):
             return None
@@ -201,5 +202,5 @@ _PRODUCTS += ("mul", "multiply", "matmul", "bmm", "__matmul__", "__mul__")
 
 def _operation(node: fx.Node, module: nn.Module | None) -> str:
     if module is not None:
-        return type(module).__name__
+        return type_before_parametrizations(module).__name__
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")

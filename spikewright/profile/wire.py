@@ -40,7 +40,8 @@ class Cost:
         macs: multiply-accumulates of analog values.
         additions: additions outside of synaptic layers, and of biases.
         updates: neuron updates.
-        exact, dense: multiply-accumulates of the same layer if its input were analog, without and with padding taps.
+        exact, dense: multiply-accumulates of the same layer if its input were analog, without and with padding taps
+            and weights of zero.
         weights: stored weights.
     """
 

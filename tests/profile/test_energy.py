@@ -29,9 +29,10 @@ from spikewright.profile import (
 )
 
 # Two inputs, three hidden neurons, two outputs. The image drives hidden neurons 0 and 1 at every step, 2 never.
+LITTLE = 2.0**-20  # zeros would cost nothing
 FIRST, LAST = nn.Linear(2, 3), nn.Linear(3, 2, bias=False)
 with torch.no_grad():
-    FIRST.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
+    FIRST.weight.copy_(torch.tensor([[1.0, LITTLE], [LITTLE, 1.0], [LITTLE, LITTLE]]))
     FIRST.bias.zero_()
 SNN = Spiking(nn.Sequential(FIRST, IF(), LAST))
 ANN = nn.Sequential(FIRST, nn.ReLU(), LAST)
