@@ -13,6 +13,7 @@ from torch import Tensor
 from .arguments import named
 from .dynamics import Dynamics
 from .errors import ArgumentError, ShapeError, sentence
+from .one import is_one
 from .params import hold
 from .reset import subtract
 from .stateful import Stateful
@@ -115,7 +116,8 @@ class Neuron(Stateful):
         state = self.begin(lambda: self._fresh(xs), repeat(xs[0]))
         state, spikes = self.unroll(self, state, xs)
         self.end(state)
-        return spikes * self.amplitude.to(xs.dtype)
+        held = self._buffers.get("amplitude")  # a property is another tensor at every call
+        return spikes if held is not None and is_one(held) else spikes * self.amplitude.to(xs.dtype)
 
     def _fresh(self, xs: Tensor) -> State:
         check_window(xs, self.window, type(self).__name__)
