@@ -8,7 +8,8 @@ from ..train.fit import FitConfig
 from ..train.optim import SGD
 from .network import Network
 from .neuron_choice import ATLIFNeurons, LIFNeurons, LMHNeurons, NeuronChoice, PLIFNeurons
-from .training import OverTime, TrainRun
+from .over_time import OverTime
+from .training import TrainRun
 
 
 def _run(name: str, neurons: NeuronChoice, **over_time: float) -> TrainRun:

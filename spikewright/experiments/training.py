@@ -6,66 +6,33 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from ..convert.statistics import Statistic
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConfigError, sentence
-from ..core.fused import fused
-from ..core.loss import Batch, Loss, Result
-from ..core.neuron import Neuron
-from ..core.packing import packed_spikes
+from ..core.loss import Loss
 from ..core.registry import pick
 from ..core.seed import seed_all
 from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
-from ..train.adaptation import ThresholdAdaptation
+from ..sparsity import permanent
 from ..train.evaluate import accuracy, accuracy_of
 from ..train.fit import FitConfig, fit
 from ..train.losses import check_distillation, cross_entropy, distillation
-from ..train.spiking_losses import rate_cross_entropy, readout_distillation, tet
+from ..train.spiking_losses import readout_distillation
+from .cost import with_cost
 from .first_weights import first_weights
 from .network import Network, load_network, save_network
-from .neuron_choice import ATLIFNeurons
+from .over_time import OverTime
 from .registries import REGISTRIES
 
 PACKAGES = ("spikewright", "torch", "numpy", "lightning-fabric", "safetensors")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OverTime:
-    """How a network of neurons is trained over time.
-
-    Args:
-        timesteps: T; an image is given at every step.
-        loss: cross-entropy of the mean output over time, or temporal efficient training, where every step has to be
-            right.
-        unroll: "fused" runs all steps of a layer in one pass, "bptt" step after step with the same results.
-        adaptation: strength with which activity raises the thresholds of ATLIF neurons, see `ThresholdAdaptation`.
-        activity: what the spikes' sum over time and layers, a mean over neurons, is multiplied with in the loss.
-        pack_spikes: keep spikes as bits until the backward pass.
-    """
-
-    timesteps: int = 4
-    loss: Literal["mean", "tet"] = "mean"
-    unroll: Literal["fused", "bptt"] = "fused"
-    adaptation: float = 0.0
-    activity: float = 0.0
-    pack_spikes: bool = False
-
-    def __post_init__(self) -> None:
-        if isinstance(self.timesteps, bool) or not isinstance(self.timesteps, int) or self.timesteps < 1:
-            raise ArgumentError(sentence("OverTime.timesteps", repr(self.timesteps), "a whole number of at least 1"))
-        for name in ("adaptation", "activity"):
-            if not 0 <= getattr(self, name) < math.inf:
-                allowed = "a finite number of at least 0"
-                raise ArgumentError(sentence(f"OverTime.{name}", repr(getattr(self, name)), allowed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +162,10 @@ def run_training(
     model = config.network.build() if first is None else first.model
     if config.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    timed = _over_time(config, model)
+    over_time = config.network.neurons is not None
+    steps = config.fit.epochs * len(train_batches)
+    after_step = config.over_time.prepared(model, steps) if over_time else None
+    judge = accuracy_of(config.over_time.timesteps) if over_time else accuracy
     history = fit(
         model,
         training_loss(config, fabric.device),
@@ -206,13 +176,17 @@ def run_training(
         log=log,
         fabric=fabric,
         minutes=math.inf if config.minutes is None else config.minutes,
-        **timed,
+        judge=judge,
+        **({} if after_step is None else {"after_step": after_step}),
     )
     if len(history) < config.fit.epochs:
         return None
-    final = timed.get("judge", accuracy)(model, test_batches.iterate(0), fabric=fabric)
+    permanent(model)
+    final = judge(model, test_batches.iterate(0), fabric=fabric)
     report = training_report(config, history, final, len(train), len(test), str(fabric.device))
     if fabric.is_global_zero:
+        if over_time:
+            report = with_cost(report, model.cpu().eval(), test, config.over_time.timesteps)
         about = {
             "run": config.name,
             "test_accuracy": final,
@@ -225,42 +199,16 @@ def run_training(
     return report
 
 
-def _over_time(config: TrainRun, model: nn.Module) -> dict[str, Any]:
-    """What `fit` is told besides for a network of neurons, whose neurons are told how to run their steps."""
-    if config.network.neurons is None:
-        return {}
-    time = config.over_time
-    for neuron in model.modules():
-        if isinstance(neuron, Neuron) and time.unroll == "fused":
-            neuron.unroll = fused
-    told: dict[str, Any] = {"judge": accuracy_of(time.timesteps)}
-    if isinstance(config.network.neurons, ATLIFNeurons):
-        told["after_step"] = ThresholdAdaptation(eta=time.adaptation, timesteps=time.timesteps)
-    return told
-
-
 def training_loss(config: TrainRun, device: torch.device) -> Loss:
     """Cross-entropy with the labels and, where the run has a teacher, the distance to its logits."""
     teacher = None if config.teacher is None else load_network(config.teacher, config.data).model.to(device)
     far = {"temperature": config.teacher_temperature, "weight": config.teacher_weight}
-    smoothing, time = config.label_smoothing, config.over_time
-    if config.network.neurons is None:
-        loss = cross_entropy(label_smoothing=smoothing)
-        return loss if teacher is None else loss + distillation(teacher, **far)
-    of_labels = rate_cross_entropy if time.loss == "mean" else tet
-    loss = of_labels(timesteps=time.timesteps, label_smoothing=smoothing)
-    loss = loss if teacher is None else loss + readout_distillation(teacher, **far)
-    return _packed(loss) if time.pack_spikes else loss
-
-
-def _packed(loss: Loss) -> Loss:
-    """The loss, with spikes kept as bits until its backward pass."""
-
-    def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
-        with packed_spikes():
-            return loss(model, batch, generator)
-
-    return Loss(run)
+    if config.network.neurons is not None:
+        loss = config.over_time.loss_of(label_smoothing=config.label_smoothing)
+        loss = loss if teacher is None else loss + readout_distillation(teacher, **far)
+        return config.over_time.kept(loss)
+    loss = cross_entropy(label_smoothing=config.label_smoothing)
+    return loss if teacher is None else loss + distillation(teacher, **far)
 
 
 def training_report(
