@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from spikewright.core import ATan, detached, fused, to_zero
 from spikewright.neurons import ATLIF, LIF, LMH, PLIF
+from spikewright.report.table import Column, Table
 
 CASE = "neuron-kernels-gpu"
 KINDS: dict[str, Callable[[], Any]] = {
@@ -129,6 +130,35 @@ def theirs(backend: str, xs: Tensor, gradient: Tensor) -> dict[str, Any]:
     except Exception as error:
         return {"failed": repr(error)[:300]}
     return {"forward": forward, "backward": backward}
+
+
+def table(result: dict[str, Any]) -> Table:
+    """One row per number format, T and neuron."""
+    rows = tuple(
+        (
+            run["dtype"].removeprefix("torch."),
+            run["timesteps"],
+            run["kind"],
+            run["way"],
+            1e3 * run["forward"],
+            1e3 * run["backward"],
+            run.get("share_forward"),
+            run.get("share_backward"),
+        )
+        for run in result["runs"]
+        if "forward" in run
+    )
+    columns = (
+        Column("numbers"),
+        Column("T"),
+        Column("neuron"),
+        Column("way"),
+        Column("forward", "ms", 3),
+        Column("backward", "ms", 3),
+        Column("of a copy, forward", "%", 0, "Bytes that must be moved per second, over those of a copy."),
+        Column("of a copy, backward", "%", 0),
+    )
+    return Table("Neurons alone", columns, rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ import event_networks
 import event_pareto
 import event_roofline
 import event_scaling
+import interrupted
+import neuron_kernels
 import step_cost
+import training_step
 import transformers_page
 
 from spikewright.report.table import Column, Table
@@ -250,6 +253,31 @@ def _dense_gpu(result: Result) -> str:
     return "\n\n".join(["## On a GPU", words, *tables]) + "\n"
 
 
+def _training_step(result: Result) -> str:
+    precision = "bfloat16 by automatic mixed precision" if result["half"] else "single precision"
+    words = (
+        f"{result['what']}, {precision}, {_machine(result)} {_load(result)} All sides train the same network of leaky "
+        "neurons with the same weights; their losses agree to three digits. `packed` keeps spikes as bits; `bptt` is "
+        "the plain loop."
+    )
+    return "\n\n".join([f"## {result['what']}", words, training_step.table(result).to_markdown(heading="###")]) + "\n"
+
+
+def _neuron_kernels(result: Result) -> str:
+    words = f"{result['what']}, {_machine(result)} Many calls at a time, so that the device never waits for Python."
+    table = neuron_kernels.table(result).to_markdown(heading="###")
+    return "\n\n".join(["## Neurons alone on a GPU", words, table]) + "\n"
+
+
+def _interrupted(result: Result) -> str:
+    words = (
+        f"{result['what']}, seven trainings beside each other on one H100, ended by a time limit before their last "
+        "epoch: **no final figures**, and not comparable with each other, as they stopped at different epochs."
+    )
+    table = interrupted.table(result).to_markdown(heading="###")
+    return "\n\n".join(["## Direct training on a GPU, cut short", words, table]) + "\n"
+
+
 def _load(result: Result) -> str:
     load = ", ".join(f"{numbers[0]:.1f}" for numbers in result["load_before_and_after"])
     return f"Load of the machine before and after: {load}; above 0.5 the factors are rough."
@@ -409,6 +437,11 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         lambda result: [t.to_markdown(heading="###") for t in (dense_gpu.table(result), dense_gpu.judged(result))],
         _dense_gpu,
     ),
+    "training-step": (lambda result: [training_step.table(result).to_markdown(heading="###")], _training_step),
+    "training-step-gpu-half": (lambda result: [training_step.table(result).to_markdown(heading="###")], _training_step),
+    "training-step-gpu": (lambda result: [training_step.table(result).to_markdown(heading="###")], _training_step),
+    "neuron-kernels-gpu": (lambda result: [neuron_kernels.table(result).to_markdown(heading="###")], _neuron_kernels),
+    "direct-training-gpu": (lambda result: [interrupted.table(result).to_markdown(heading="###")], _interrupted),
     "event-fuzzing": (lambda result: [event_fuzzing.table(result).to_markdown(heading="###")], _event_fuzzing),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),

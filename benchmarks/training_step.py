@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spikewright.report.table import Column, Table
+
 CASE = "training-step"
 WIDTHS = (64, 64, "pool", 128, 128, "pool", 256, 256, "pool")
 SHAPE, CLASSES = (3, 32, 32), 10
@@ -234,7 +236,7 @@ def compare(
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     about = environment(("torch", "numpy", "spikewright", "spikingjelly", "snntorch", "triton"), source=Path(__file__))
     return {
-        "case": CASE if device == "cpu" else f"{CASE}-gpu",
+        "case": CASE + ("-gpu" if device == "cuda" else "") + ("-half" if half else ""),
         "what": f"Training step, six convolutions of {WIDTHS[0]} to 256 maps, batch {batch}, {name}",
         "device": name,
         "batch": batch,
@@ -242,6 +244,35 @@ def compare(
         "environment": about,
         "runs": runs,
     }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """One row per T and side: time and memory of a step, and both beside SpikingJelly's."""
+    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for run in result["runs"]:
+        if "failed" not in run:
+            found.setdefault((run["timesteps"], run["side"]), []).append(run)
+    rows = []
+    for (timesteps, side), runs in found.items():
+        peers = [key for key in found if key[0] == timesteps and key[1].startswith("spikingjelly")]
+        best = min(peers, key=lambda key: seconds_of(found[key]))
+        step, peak = seconds_of(runs), median(run["peak"] for run in runs)
+        faster, smaller = seconds_of(found[best]) / step, peak / median(run["peak"] for run in found[best])
+        rows.append((timesteps, side, 1e3 * step, peak / 2**20, faster, smaller))
+    columns = (
+        Column("T"),
+        Column("side"),
+        Column("step", "ms", 1, "Forward, backward and update, the median step."),
+        Column("memory", "MiB", 0, "Most that a step holds beyond model and input."),
+        Column("speed-up", "×", 2, "SpikingJelly's time over this one, its fastest backend."),
+        Column("memory share", "", 2, "Memory over SpikingJelly's."),
+    )
+    return Table("Training step", columns, tuple(rows))
+
+
+def seconds_of(runs: list[dict[str, Any]]) -> float:
+    """The median step of all rounds."""
+    return median(second for run in runs for second in run["seconds"])
 
 
 def told(run: dict[str, Any]) -> str:
@@ -274,9 +305,9 @@ def main() -> None:
     if given.out is not None:
         given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return
-    from run import store
+    from run import HERE, store
 
-    print(store(result))
+    print(store(result, HERE / "results" / result["case"]))
 
 
 if __name__ == "__main__":

@@ -72,6 +72,6 @@ class ThresholdAdaptation:
         for neuron in neurons:
             activity = neuron.activity.grad
             neuron.activity.zero_()  # nothing depends on its value, which the optimiser moves
-            if activity is not None and bool(torch.isfinite(activity).all()):  # mixed precision skips such an update
-                growth = lr * self.eta / self.timesteps * activity
-                neuron.v_threshold.add_(growth).clamp_(max=self.largest)
+            if activity is not None:
+                found = torch.where(torch.isfinite(activity), activity, 0.0)  # mixed precision skips such an update
+                neuron.v_threshold.add_(lr * self.eta / self.timesteps * found).clamp_(max=self.largest)
