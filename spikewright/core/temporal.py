@@ -34,6 +34,13 @@ class Temporal(nn.Module, ABC):
 
     sends_corrections: bool = False
     """Whether what it gives corrects what the receiver knows already: nothing where nothing has changed."""
+
+    moves_only: bool = False
+    """Whether it only moves values along time, so that spikes go where their values go, at no cost."""
+
+    costs_unknown: bool = False
+    """Whether counts of operations cannot say what it costs."""
+
     rehearsal: int = 0
     """Leading steps after which the layer starts anew; what it gives until then does not count."""
 

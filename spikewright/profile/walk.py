@@ -144,7 +144,11 @@ class Walk(fx.Interpreter):
             return None
         return handler(call)
 
-    def _temporal(self, call: Call, layer: Temporal) -> Result:
+    def _temporal(self, call: Call, layer: Temporal) -> Result | None:
+        if layer.costs_unknown:
+            return None
+        if layer.moves_only:
+            return passing.rearranged(call)
         if hands_on(layer):
             return passing.handed_on(call, self.timesteps)
         if not layer.fires:

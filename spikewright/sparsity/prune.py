@@ -26,8 +26,8 @@ def cubic(step: int, *, start: int, steps: int, end: float) -> float:
         arXiv 1710.01878, eq. 1, from no sparsity.
 
     Example:
-        >>> [cubic(n, start=2, steps=4, end=0.8) for n in (0, 2, 4, 6, 9)]
-        [0.0, 0.0, 0.7, 0.8, 0.8]
+        >>> [cubic(n, start=2, steps=4, end=0.5) for n in (0, 2, 4, 6, 9)]
+        [0.0, 0.0, 0.4375, 0.5, 0.5]
     """
     left = 1 - min(max(step - start, 0), steps) / steps
     return end * (1 - left**3)

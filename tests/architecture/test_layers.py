@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "spikewright"
 LAYERS = (
     "core report papers",
-    "neurons coding data",
+    "neurons coding data layers",
     "models",
     "convert train attack sparsity profile interpret nir rl runtime",
     "robust redteam bench",
