@@ -22,7 +22,7 @@ from ..experiments import EXPERIMENTS
 from ..experiments.network import embedded
 from ..models import MODELS
 from ..models.pretrained import describe, described
-from ..neurons import NEURONS
+from ..neurons import NEURONS, PARALLEL_NEURONS
 from ..neurons.firing import FIRINGS
 from ..report import Column, Table
 
@@ -52,6 +52,7 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
 
     kinds = {
         "neuron": NEURONS,
+        "parallel neuron": PARALLEL_NEURONS,
         "surrogate": collect(vars(surrogate), Surrogate),
         "encoder": ENCODERS,
         "readout": READOUTS,

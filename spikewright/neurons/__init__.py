@@ -13,7 +13,14 @@ from .lif import LIF as LIF
 from .lmh import LMH as LMH
 from .multi_threshold_if import MultiThresholdIF as MultiThresholdIF
 from .plif import PLIF as PLIF
+from .psn import PSN as PSN
+from .psn import MaskedPSN as MaskedPSN
+from .psn import ParallelNeuron
+from .psn import SlidingPSN as SlidingPSN
 from .signed_if import SignedIF as SignedIF
 from .signed_memory_if import SignedMemoryIF as SignedMemoryIF
 
 NEURONS = collect(globals(), Neuron)
+
+PARALLEL_NEURONS = collect(globals(), ParallelNeuron)
+"""Neurons without a step of their own."""

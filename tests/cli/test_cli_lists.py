@@ -13,13 +13,14 @@ from spikewright.data import DATASETS
 from spikewright.experiments import EXPERIMENTS
 from spikewright.experiments.network import embedded
 from spikewright.models import MODELS
-from spikewright.neurons import NEURONS
+from spikewright.neurons import NEURONS, PARALLEL_NEURONS
 from spikewright.papers import load
 
 from .conftest import Run
 
 KINDS = {
     "neuron": NEURONS,
+    "parallel neuron": PARALLEL_NEURONS,
     "recipe": RECIPES,
     "dataset": DATASETS,
     "model": MODELS,
