@@ -9,12 +9,15 @@ from .gradient import recording as recording
 from .neuron import Neuron as Neuron
 from .observe import observe as observe
 from .packing import packed_spikes as packed_spikes
+from .ottt import ottt as ottt
 from .params import param as param
 from .phases import Phases as Phases
 from .reset import detached as detached
 from .reset import none as none
 from .reset import subtract as subtract
 from .reset import to_zero as to_zero
+from .sliced import sliced as sliced
+from .sliced import sltt as sltt
 from .spiking import Spiking as Spiking
 from .stateful import Stateful as Stateful
 from .surrogate import ATan as ATan

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spikewright.core import Record, bptt, checkpointed, fused, recorded
+from spikewright.core import Record, bptt, checkpointed, fused, recorded, sliced, sltt
 from spikewright.neurons import NEURONS
 
 EXACT = {
@@ -15,8 +15,13 @@ EXACT = {
     "fused": fused,
     "recorded(Record)": recorded(Record()),
     "recorded(function)": recorded(lambda states, spikes: None),
+    "sliced(7)": sliced(7),
+    "sliced(100)": sliced(100),
 }
 """Unrolls that claim the gradient of bptt."""
+
+ONLINE = {"sliced(1)": sliced(1), "sliced(3)": sliced(3), "sltt": sltt}
+"""Unrolls with a gradient of their own."""
 
 
 def run(kind, unroll):
@@ -42,4 +47,15 @@ def test_it_equals_bptt_forward_and_backward(unroll, kind):
     assert gradients.keys() == expected_gradients.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, expected_gradients[name], rtol=1e-10, atol=1e-12)
+    assert gradients["xs"].abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", NEURONS.values(), ids=NEURONS)
+@pytest.mark.parametrize("unroll", ONLINE.values(), ids=ONLINE)
+def test_one_with_another_gradient_equals_bptt_forward(unroll, kind):
+    state, spikes, gradients = run(kind, unroll)
+    expected_state, expected_spikes, _ = run(kind, bptt)
+    assert all(torch.equal(a, b) for a, b in zip(state, expected_state))
+    assert torch.equal(spikes, expected_spikes)
+    assert gradients["xs"].isfinite().all()
     assert gradients["xs"].abs().sum() > 0
