@@ -10,6 +10,8 @@ from .evaluate import accuracy_of as accuracy_of
 from .evaluate import accuracy_over_time as accuracy_over_time
 from .fit import FitConfig as FitConfig
 from .fit import fit as fit
+from .health import Health as Health
+from .health import check_health as check_health
 from .losses import cross_entropy as cross_entropy
 from .losses import distillation as distillation
 from .losses import mean_squared_error as mean_squared_error
