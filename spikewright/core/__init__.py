@@ -8,8 +8,8 @@ from .gradient import gradient_rule as gradient_rule
 from .gradient import recording as recording
 from .neuron import Neuron as Neuron
 from .observe import observe as observe
-from .packing import packed_spikes as packed_spikes
 from .ottt import ottt as ottt
+from .packing import packed_spikes as packed_spikes
 from .params import param as param
 from .phases import Phases as Phases
 from .reset import detached as detached
