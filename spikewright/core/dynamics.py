@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,77 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class Rehearsed:
+    """Charge, fire at the threshold, subtract; after a rehearsal the residual potential decides who delivers:
+
+        at t = rehearsal:  delivers = passes(v / v_threshold, border)        v = start
+
+    Args:
+        v_threshold: threshold, broadcastable to [N, *F].
+        start: potential before the first step and after the rehearsal, in the unit of the threshold.
+        rehearsal: steps of the rehearsal, during which every neuron delivers; 0 for none.
+        passes: (residual, border) -> whether it delivers; `operator.ge` and `operator.gt` are known.
+        border: of the residual, in units of the threshold.
+    """
+
+    v_threshold: Tensor
+    start: Tensor
+    rehearsal: int
+    passes: Callable[[Any, Any], Any]
+    border: float
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Charge, fire at the threshold, subtract, from a start that replays of the first steps have corrected:
+
+        wanted = clip(spikes + floor(v - start + 1/2), 0, most)
+        start' = start - max(1, lowest + margin)        where spikes > wanted
+        start' = start + max(1, 1 - highest + margin)   where spikes < wanted
+
+    All potentials are in units of the threshold here: `v` that after the replay, `lowest` the lowest after a step with
+    a spike (at most `never`), `highest` the highest after a step without one (at least -`never`).
+
+    Args:
+        v_threshold: threshold, broadcastable to [N, *F].
+        start: potential before the first replay, in units of the threshold.
+        window: steps that are replayed.
+        rounds: how often; 0 for never.
+        most: the largest count that is wanted; infinite without a bound.
+        margin, never: see above.
+    """
+
+    v_threshold: Tensor
+    start: Tensor
+    window: int
+    rounds: int
+    most: float
+    margin: float
+    never: float
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Spikes of several sizes, all in units of the threshold:
+
+        v' = decay * v + x / v_threshold        s = fire(v', emitted)        v'' = v' - s        emitted' = emitted + s
+
+    Args:
+        v_threshold: threshold, broadcastable to [N, *F].
+        start: potential before the first step.
+        decay: share of the potential kept per step.
+        firing: the firing function.
+        sign: which signs it may fire.
+    """
+
+    v_threshold: Tensor
+    start: Tensor
+    decay: Tensor
+    firing: Any
+    sign: Any
+
+
+@dataclass(frozen=True)
 class Differential:
     """Neurons under differential coding: see `differential_if_step` of the conversion.
 
@@ -107,7 +179,7 @@ class MaxPool:
     gate: bool
 
 
-Dynamics = Leaky | Hierarchical | Signed | Differential
+Dynamics = Leaky | Hierarchical | Signed | Rehearsed | Replayed | Graded | Differential
 
 
 def max_pool(pool: object, gate: bool) -> MaxPool | None:

@@ -31,6 +31,16 @@ class Timed(nn.Module, ABC):
         """The steps that the network needs besides those that count; none for most."""
 
 
+def check_rehearsal(timesteps: int, rehearsal: int, who: str) -> None:
+    """Raise ShapeError if a sequence that begins anew ends with its rehearsal."""
+    if timesteps <= rehearsal:
+        raise ShapeError(
+            f"{who}: got {timesteps} time steps, all of them rehearsal; expected more than {rehearsal}, whose "
+            "output does not count. Give model.phases.steps(T) steps, and take the output from "
+            "model.phases.rehearsal on."
+        )
+
+
 class Spiking(Timed):
     """Runs a module of ordinary layers and neurons on sequences: [T, N, ...] in, [T, N, ...] out.
 
@@ -76,14 +86,9 @@ class Spiking(Timed):
         return any(carry is not None and carry.state is not None for carry in carries)
 
     def _check_rehearsal(self, timesteps: int) -> None:
-        rehearsal = self.phases.rehearsal
         carried = any(getattr(part, "carry", None) is not None for part in self.module.modules())
-        if timesteps <= rehearsal and not carried:
-            raise ShapeError(
-                f"Spiking: got {timesteps} time steps, all of them rehearsal; expected more than {rehearsal}, whose "
-                "output does not count. Give model.phases.steps(T) steps, and take the output from "
-                "model.phases.rehearsal on."
-            )
+        if not carried:
+            check_rehearsal(timesteps, self.phases.rehearsal, "Spiking")
 
     def forward(self, xs: Tensor) -> Tensor:
         """Input [T, N, ...] -> output [T, N, ...].

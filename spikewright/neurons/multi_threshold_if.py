@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.arguments import named
+from ..core.dynamics import Graded
 from ..core.errors import ArgumentError, sentence
 from ..core.layout import Rows, takes_compiled_loops
 from ..core.neuron import Neuron
@@ -143,6 +144,10 @@ class MultiThresholdIF(Neuron):
         over_parts(advance, (*arrays, *constants, *code), xs.shape[1])
         self.end(MultiThresholdIFState(rows.back(v), rows.back(emitted)))
         return rows.back(out)
+
+    def dynamics(self) -> Graded:
+        start = self.firing.start(self.sign) / self.decay
+        return Graded(self.v_threshold, start, self.decay, self.firing, self.sign)
 
     def membrane(self, state: MultiThresholdIFState) -> Tensor:
         return state.v

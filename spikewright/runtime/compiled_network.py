@@ -13,7 +13,7 @@ from torch import Tensor, fx
 from ..core.errors import ArgumentError, ConversionError, ShapeError, sentence
 from ..core.phases import Phases
 from ..core.probe import Probed, knowing, probe, probed_layers
-from ..core.spiking import Spiking, Timed
+from ..core.spiking import Spiking, Timed, check_rehearsal
 from ..core.stateful import Stateful
 from ..core.temporal import Temporal, all_told
 from ..report.table import Table
@@ -48,6 +48,7 @@ class CompiledNetwork(Timed):
         self._lock = threading.Lock()
         self._temporal = [part for part in graph.modules() if isinstance(part, Temporal)]
         self._stateful = [part for part in graph.modules() if isinstance(part, Stateful)]
+        self._rehearsal = max((part.rehearsal for part in self._temporal), default=0)
         self._constants: tuple[list[Probed], list[list[tuple[Tensor, ...]]]] = ([], [])
         self._last_use: dict[fx.Node, list[fx.Node]] = {}
 
@@ -90,6 +91,8 @@ class CompiledNetwork(Timed):
             met = f"{list(xs.shape)} in {xs.dtype} on {xs.device}"
             expected = f"[T, N, {', '.join(map(str, self.shape))}] in float32 {where(self.device)}"
             raise ShapeError(sentence(self._who, met, expected, "Compile it again for another input"))
+        if not self._carries:
+            check_rehearsal(len(xs), self._rehearsal, self._who)
         if xs.requires_grad:
             met, todo = "an input that asks for a gradient", "Take gradients of the model it was compiled from"
             raise ArgumentError(sentence(self._who, met, "one that does not", todo))

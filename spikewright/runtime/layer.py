@@ -13,6 +13,7 @@ from torch import Tensor, fx
 
 from ..core.neuron import Neuron
 from ..core.parallel import over_parts
+from ..core.temporal import check_window
 from . import layer_kernel as loop
 from . import neuron_kernels as neurons
 from .events import Events, room
@@ -32,7 +33,8 @@ class _Carried(NamedTuple):
 
     rows: np.ndarray  # what neurons keep, [S, N, P, C']
     done: int  # steps before this call, where neurons count them
-    kind: Any  # the state's class
+    resumed: bool  # whether it goes on from an earlier call
+    begun: Any  # the state itself
 
 
 class _Call(NamedTuple):
@@ -96,6 +98,9 @@ class Layer:
         counts, lists, values = call.room
         counts.fill(0)
         state = self._carried(samples)
+        if self.program.window and (state is None or not state.resumed):
+            check_window(call.steps, self.program.window, type(self.neuron).__name__)
+        numbers = self.program.numbers_of(state is not None and state.resumed)
         if state is None:
             kept, steps = call.no_state, call.steps
         else:
@@ -103,7 +108,7 @@ class Layer:
         arguments = (
             *call.driven,
             base if base is _NOTHING else base.reshape(*base.shape[:2], *call.places),
-            *(call.constants, self.program.numbers, steps, *self.program.firing, kept, state is not None),
+            *(call.constants, numbers, steps, *self.program.firing, kept, state is not None),
             *(currents, counts, lists, values, call.places[1], channels, width // call.joined),
         )
         try:
@@ -166,7 +171,7 @@ class Layer:
     @property
     def plain(self) -> bool:
         """Whether its output is currents, without neurons."""
-        return self.program.kind == loop.CURRENTS
+        return self.program.kind == neurons.CURRENTS
 
     def takes_events(self, source: Source, wire: Wire) -> bool:
         """Whether a source is run on events this time."""
@@ -180,13 +185,14 @@ class Layer:
             return None
         like = torch.empty(samples, *self.shape)
         state = self.neuron.begin(lambda: self._fresh(like), repeat(like))
+        resumed = self.neuron.carry.state is not None
         channels, height, width = image_of(self.shape)
         parts = [part.movedim(1, -1).reshape(samples, height * width, channels) for part in state if part.dim()]
         done = sum(int(part) for part in state if not part.dim())
         rows = np.zeros((len(parts), *parts[0].shape[:2], rounded(channels, register_width(channels))), np.float32)
         for row, part in zip(rows, parts):
             row[..., :channels] = part.numpy()
-        return _Carried(rows, done, type(state))
+        return _Carried(rows, done, resumed, state)
 
     def _fresh(self, like: Tensor) -> Any:
         """The state before the first step of samples like these."""
@@ -195,10 +201,14 @@ class Layer:
 
     def _keep(self, state: _Carried, timesteps: int) -> None:
         """Hand the state to the neuron; channels stay innermost in memory, as the next call wants them."""
-        rows = torch.from_numpy(state.rows[..., : self.shape[0]])
-        parts = [part.reshape(len(part), *self.shape[1:], self.shape[0]).movedim(-1, 1) for part in rows]
-        counted = [torch.tensor(state.done + timesteps)] if len(state.kind._fields) > len(parts) else []
-        cast(Neuron, self.neuron).end(state.kind(*counted, *parts))
+        rows = iter(torch.from_numpy(state.rows[..., : self.shape[0]]))
+        parts = [
+            next(rows).reshape(-1, *self.shape[1:], self.shape[0]).movedim(-1, 1).to(part.dtype)
+            if part.dim()
+            else part + timesteps
+            for part in state.begun
+        ]
+        cast(Neuron, self.neuron).end(type(state.begun)(*parts))
 
     def _samples(self, given: list[Wire]) -> int:
         first = given[0]

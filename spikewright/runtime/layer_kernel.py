@@ -12,7 +12,7 @@ from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from ..core.compiled import compiled
 from . import vector
-from .neuron_kernels import advance
+from .neuron_kernels import CURRENTS, REHEARSAL, REHEARSED, REPLAYED, SCRATCH, advance, prepare, restart
 from .vector import pointer
 
 KIND, COUNTS, CHANNELS, VALUES, CAPACITY, WEIGHTS = range(6)
@@ -30,9 +30,6 @@ FLOAT, HALF, BYTE = 0, 1, 2
 _NEAR = 256 * 1024  # bytes of weights that a core's second cache is sure to keep
 
 _MOST = 256  # rows of 8 bits whose sum fits 16
-
-CURRENTS, INTEGRATE = 0, 1
-"""Kinds of neuron that are run here; the others are in `neuron_kernels`."""
 
 
 @compiled
@@ -191,7 +188,7 @@ def run_layer(  # pragma: no cover - compiled
     places, firsts = np.empty((len(sources), taps), np.int64), np.empty((len(sources), taps), np.int32)
     reached = np.empty(len(sources), np.int64)
     seen = np.empty((timesteps, block), np.float32)
-    v, scratch = np.empty((len(state), block), np.float32), np.empty((4, block), np.float32)
+    v, scratch = np.empty((len(state), block), np.float32), np.empty((SCRATCH, block), np.float32)
     whole = np.empty(block, np.float32)
     potentials, totals, size = v.ctypes.data, whole.ctypes.data, np.int64(4) * width
     with_base = base.size > 0
@@ -271,22 +268,10 @@ def run_layer(  # pragma: no cover - compiled
                                 scales = carray(pointer(sources[s, SCALES] + 4 * c), (block,), np.float32)
                                 for k in range(block):
                                     seen[t, k] += whole[k] * scales[k]
-                    if kind == INTEGRATE:
-                        for k in range(0, block, 16):
-                            bits = vector.integrate(potentials + 4 * k, sums + 4 * k, borders + 4 * k)
-                            if bits:
-                                part = (c + k) // own if joined > 1 else 0
-                                p, channel = q * joined + part, c + k - part * own
-                                found = np.int64(counts[n, p, t])
-                                while bits:
-                                    channels[n, p, t, found] = channel + vector.lowest(bits)
-                                    found += 1
-                                    bits &= bits - np.uint64(1)
-                                counts[n, p, t] = found
-                    elif kind == CURRENTS:
+                    if kind == CURRENTS:
                         for k in range(wide):
                             currents[t, n, q, c + k] = seen[t, k]
-                if kind > INTEGRATE:
+                if kind > REPLAYED:
                     advance(
                         kind,
                         seen.ctypes.data,
@@ -301,23 +286,32 @@ def run_layer(  # pragma: no cover - compiled
                         others,
                         scratch.ctypes.data,
                     )
-                    for t in range(timesteps):
-                        spikes = seen.ctypes.data + t * block * 4
-                        for k in range(0, block, 16):
+                elif kind >= REHEARSED:
+                    prepare(kind, seen.ctypes.data, potentials, borders, block, numbers, steps, scratch.ctypes.data)
+                for t in range(timesteps if kind != CURRENTS else 0):
+                    spikes = seen.ctypes.data + t * block * 4
+                    for k in range(0, block, 16):
+                        if kind > REPLAYED:
                             bits = vector.sent(spikes + 4 * k)
-                            if bits:
-                                part = (c + k) // own if joined > 1 else 0
-                                p, channel = q * joined + part, c + k - part * own
-                                found = np.int64(counts[n, p, t])
-                                while bits:
-                                    j = vector.lowest(bits)
-                                    if k + j < wide:  # the channels beyond are padding
-                                        channels[n, p, t, found] = channel + j
-                                        if values.size:
-                                            values[n, p, t, found] = seen[t, k + j]
-                                        found += 1
-                                    bits &= bits - np.uint64(1)
-                                counts[n, p, t] = found
+                        else:
+                            bits = vector.integrate(potentials + 4 * k, spikes + 4 * k, borders + 4 * k)
+                            if kind == REHEARSED:
+                                bits &= vector.sent(potentials + 4 * (block + k))
+                        if bits:
+                            part = (c + k) // own if joined > 1 else 0
+                            p, channel = q * joined + part, c + k - part * own
+                            found = np.int64(counts[n, p, t])
+                            while bits:
+                                j = vector.lowest(bits)
+                                if k + j < wide:  # the channels beyond are padding
+                                    channels[n, p, t, found] = channel + j
+                                    if values.size:
+                                        values[n, p, t, found] = seen[t, k + j]
+                                    found += 1
+                                bits &= bits - np.uint64(1)
+                            counts[n, p, t] = found
+                    if kind == REHEARSED and steps[t] == numbers[REHEARSAL]:
+                        restart(potentials, borders, block, numbers)
                 if carried:
                     for k in range(block):
                         for part in range(len(state)):

@@ -244,6 +244,50 @@ def integrate(typingctx, v, current, v_threshold):  # pyright: ignore[reportUnus
 
 
 @intrinsic
+def replay(typingctx, v, currents, stride, timesteps, v_threshold, found, apart):  # pyright: ignore[reportUnusedParameter]
+    """Run 8 neurons over time as `integrate` does, all in registers, and keep what decides a shift of their start.
+
+    Args:
+        v: address of the potentials; they are those after the last step then.
+        currents: address of the currents of the first step; those of the next one are `stride` bytes behind.
+        timesteps: number of steps.
+        v_threshold: address of the thresholds.
+        found: where the numbers of spikes go; `apart` bytes behind them the lowest potentials after a step with a
+            spike (infinite without one), and behind these the highest after a step without one.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v, currents, stride, timesteps, border, found, apart = args
+        place = _number(0)
+        v, border = _pointer(builder, v, _LANE), _load(builder, _pointer(builder, border, _LANE), place, 4)
+        none, one, infinite = ([value] * LANES for value in (0.0, 1.0, float("inf")))
+        begun = (_load(builder, v, place, 4), none, infinite, [-value for value in infinite])
+        kept = [cgutils.alloca_once(builder, _LANE) for _ in begun]
+        for where, value in zip(kept, begun):
+            builder.store(ir.Constant(_LANE, value) if isinstance(value, list) else value, where)
+        with cgutils.for_range(builder, timesteps) as loop:
+            here = builder.add(currents, builder.mul(loop.index, stride))
+            current = _load(builder, _pointer(builder, here, _LANE), place, 4)
+            potential, spikes, lowest, highest = (builder.load(where) for where in kept)
+            charged = builder.fadd(potential, current)
+            fires = builder.fcmp_ordered(">=", charged, border)
+            left = builder.fsub(charged, builder.select(fires, border, ir.Constant(_LANE, none)))
+            more = builder.fadd(spikes, builder.select(fires, ir.Constant(_LANE, one), ir.Constant(_LANE, none)))
+            lower = builder.and_(fires, builder.fcmp_ordered("<", left, lowest))
+            higher = builder.and_(builder.not_(fires), builder.fcmp_ordered(">", left, highest))
+            lowest, highest = builder.select(lower, left, lowest), builder.select(higher, left, highest)
+            for where, value in zip(kept, (left, more, lowest, highest)):
+                builder.store(value, where)
+        places = [found, builder.add(found, apart), builder.add(found, builder.add(apart, apart))]
+        for where, to in zip(kept, (v, *(_pointer(builder, address, _LANE) for address in places))):
+            _store(builder, builder.load(where), to, place, 4)
+        return context.get_dummy_value()
+
+    kinds = (types.uintp, types.uintp, types.intp, types.intp, types.uintp, types.uintp, types.intp)
+    return types.void(*kinds), codegen
+
+
+@intrinsic
 def sent(typingctx, spikes):  # pyright: ignore[reportUnusedParameter]
     """A bit for each of 16 numbers that is not zero."""
 

@@ -6,9 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikewright.core import Spiking, reset
-from spikewright.core.errors import ArgumentError
-from spikewright.neurons import IF, LIF, PLIF, SignedIF
+from spikewright.convert.recipes.cos import CalibratedIF, OffsetRule, guarded, offset, published
+from spikewright.convert.recipes.srp import MaskedIF, MaskRule, authors_code, paper
+from spikewright.core import Spiking, carry_state, reset
+from spikewright.core.errors import ArgumentError, ShapeError
+from spikewright.neurons import IF, LIF, PLIF, MultiThresholdIF, SignedIF
+from spikewright.neurons.firing import Harmony, MultiThreshold, SingleThreshold
+from spikewright.neurons.firing.firing import Sign
 from spikewright.runtime import EventNetwork, compile
 from spikewright.runtime.layer import Layer
 from spikewright.runtime.lists import Concat, Pool
@@ -82,7 +86,23 @@ NEURONS = {
     "LIF, reset to zero": lambda: LIF(v_threshold=0.3, tau=3.0, reset=reset.to_zero),
     "PLIF": lambda: PLIF(v_threshold=0.1, tau=2.0),
     "SignedIF": lambda: SignedIF(v_threshold=0.3, amplitude=0.3),
+    "MaskedIF": lambda: MaskedIF(v_threshold=0.3, rehearsal=3, amplitude=0.3),
+    "MaskedIF, no rehearsal": lambda: MaskedIF(v_threshold=0.3, rehearsal=0),
+    "MaskedIF, authors' rule": lambda: MaskedIF(v_threshold=PER_CHANNEL, rehearsal=1, rule=authors_code),
+    "CalibratedIF": lambda: CalibratedIF(v_threshold=0.2, window=4, iterations=3, amplitude=0.2),
+    "CalibratedIF, no replay": lambda: CalibratedIF(v_threshold=PER_CHANNEL, iterations=0),
+    "CalibratedIF, published": lambda: CalibratedIF(v_threshold=PER_CHANNEL, window=2, rule=published),
+    "CalibratedIF, a start per neuron": lambda: CalibratedIF(v_threshold=0.3, start=PER_NEURON, window=5),
+    "MultiThresholdIF": lambda: MultiThresholdIF(v_threshold=PER_CHANNEL, amplitude=PER_CHANNEL),
+    "MultiThresholdIF, budgeted": lambda: MultiThresholdIF(v_threshold=0.5, sign=Sign.BUDGETED, decay=0.8),
+    "MultiThresholdIF, Harmony": lambda: MultiThresholdIF(firing=Harmony(thresholds=3), v_threshold=0.1),
+    "MultiThresholdIF, up": lambda: MultiThresholdIF(
+        firing=MultiThreshold(thresholds=2), v_threshold=0.9, sign=Sign.POSITIVE
+    ),
+    "MultiThresholdIF, one": lambda: MultiThresholdIF(firing=SingleThreshold(), v_threshold=0.3),
 }
+PER_CHANNEL = torch.linspace(0.2, 0.9, 20).view(20, 1, 1)
+PER_NEURON = torch.linspace(-1, 1, 20 * 30).view(20, 6, 5)
 
 
 @pytest.mark.parametrize("limit", [1.0, 0.0], ids=["events", "dense"])
@@ -95,6 +115,81 @@ def test_neurons_give_what_torch_gives(kind: str, limit: float) -> None:
     network = same(model, spikes((6, 6, 5), 0.3), limit)
     assert not any(isinstance(operation, TorchCall) for operation in network.operations)
     assert network(spikes((6, 6, 5), 0.3)).count_nonzero() > 50
+
+
+@pytest.mark.parametrize("kind", [name for name in NEURONS if name[0] in "MC"] + ["IF", "LIF", "SignedIF"])
+def test_every_kind_of_neuron_goes_on_where_it_ended(kind: str) -> None:
+    torch.manual_seed(4)
+    model = Spiking(nn.Sequential(nn.Conv2d(6, 20, 3, padding=1), NEURONS[kind](), nn.Conv2d(20, 12, 3))).eval()
+    xs = torch.cat([spikes((6, 6, 5), 0.3), spikes((6, 6, 5), 0.2, seed=1)])
+    network = forced(model.module, xs, 1.0)
+    with torch.no_grad(), carry_state(network) as carried, carry_state(model) as expected:
+        for part in xs.split([5, 1, 3, 1]):
+            torch.testing.assert_close(network(part), model(part), rtol=1e-5, atol=1e-5)
+    ours, theirs = carried["graph.1"].state, expected["module.1"].state
+    assert ours is not None
+    assert theirs is not None
+    assert type(ours) is type(theirs)
+    for one, other in zip(ours, theirs):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_a_sequence_shorter_than_what_is_replayed_is_refused_until_the_state_is_carried() -> None:
+    model = nn.Sequential(nn.Linear(8, 20), CalibratedIF(v_threshold=0.3, window=4), nn.Linear(20, 3))
+    network = forced(model, spikes((8,), 0.4), 1.0)
+    with pytest.raises(ShapeError, match=r"CalibratedIF: .* begins with 3 time steps; expected at least 4"):
+        network(spikes((8,), 0.4)[:3])
+    with carry_state(network):
+        network(spikes((8,), 0.4))
+        assert network(spikes((8,), 0.4)[:1]).shape[0] == 1
+
+
+def test_a_sequence_that_is_only_a_rehearsal_is_refused_until_the_state_is_carried() -> None:
+    model = nn.Sequential(nn.Linear(8, 20), MaskedIF(v_threshold=0.3, rehearsal=3), nn.Linear(20, 3))
+    network = forced(model, spikes((8,), 0.4), 1.0)
+    with pytest.raises(ShapeError, match=r"EventNetwork: got 3 time steps, all of them rehearsal"):
+        network(spikes((8,), 0.4)[:3])
+    with carry_state(network):
+        assert network(spikes((8,), 0.4)[:3]).shape[0] == 3
+
+
+class Stricter(MaskedIF):
+    """A neuron with a rule of its own."""
+
+    def passes(self, residual: Tensor) -> Tensor:
+        return super().passes(residual - 0.1)
+
+
+LEFT = {
+    "a mask rule": MaskedIF(v_threshold=0.3, rehearsal=2, rule=MaskRule("own", lambda v, at: v != at, 0.5)),
+    "a mask rule that is overridden": Stricter(v_threshold=0.3, rehearsal=2),
+    "an offset rule": CalibratedIF(v_threshold=0.3, window=3, rule=OffsetRule("own", lambda run, n: offset(run, n))),
+}
+
+
+@pytest.mark.parametrize("neuron", LEFT.values(), ids=LEFT)
+def test_neurons_with_rules_that_the_loop_does_not_know_are_left_to_torch(neuron: nn.Module) -> None:
+    torch.manual_seed(1)
+    network = same(nn.Sequential(nn.Linear(8, 20), neuron, nn.Linear(20, 3)), spikes((8,), 0.4), 1.0)
+    assert network.explain(spikes((8,), 0.4)).column("path")[1] == "torch"
+
+
+@pytest.mark.parametrize("rule", [paper, authors_code, guarded, published], ids=repr)
+@pytest.mark.parametrize("iterations", [1, 2, 8])
+def test_decisions_are_those_of_torch_for_any_current(rule: MaskRule | OffsetRule, iterations: int) -> None:
+    made = {"v_threshold": 0.1 + PER_CHANNEL.view(20), "start": torch.linspace(-0.5, 1.5, 20)}
+    neuron = (
+        MaskedIF(rehearsal=iterations, rule=rule, **made)
+        if isinstance(rule, MaskRule)
+        else CalibratedIF(window=6, iterations=iterations, rule=rule, **made)
+    )
+    xs = torch.randn(12, 200, 20, generator=torch.Generator().manual_seed(iterations))
+    xs[:, 0] = 0.25  # exact ties
+    xs[:, 1] = 0.0
+    network = compile(Spiking(nn.Sequential(neuron, nn.Identity())).eval(), xs)
+    with torch.no_grad():
+        assert torch.equal(network(xs), neuron.over_time(xs))
 
 
 def test_a_neuron_that_changes_its_steps_is_left_to_torch() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...core.arguments import named
+from ...core.dynamics import Replayed, fires_at_threshold
 from ...core.errors import ArgumentError, sentence
 from ...core.layout import on_host
 from ...core.neuron import Neuron
@@ -216,6 +217,12 @@ class CalibratedIF(Neuron):
             rule=self.rule,
         )
         return IFState(start * v_threshold)
+
+    def dynamics(self) -> Replayed | None:
+        most = {offset: float(self.window), offset_unguarded: float("inf")}.get(self.rule.offset)
+        if most is None or self.reset is not subtract or not fires_at_threshold(self.spike):
+            return None
+        return Replayed(self.v_threshold, self.start, self.window, self.replays, most, EPS, NEVER)
 
     def step(self, state: IFState, x: Tensor) -> tuple[IFState, Tensor]:
         return if_step(state, x, v_threshold=self.v_threshold.to(x.dtype), spike=self.spike, reset=self.reset)

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from ...core.arguments import named
+from ...core.dynamics import Rehearsed, fires_at_threshold
 from ...core.errors import ArgumentError, sentence
 from ...core.neuron import Neuron
+from ...core.reset import subtract
 from ...core.types import ResetFn, SpikeFn
 from ...core.unroll import bptt
 from ...neurons.if_ import IFState, can_integrate, if_step, integrate
@@ -135,6 +137,13 @@ class MaskedIF(Neuron):
     def init_state(self, x: Tensor) -> MaskedIFState:
         v = torch.zeros_like(x) + (self.start * self.v_threshold).to(x.dtype)
         return MaskedIFState(v, torch.ones_like(x, dtype=torch.bool), torch.tensor(0))
+
+    def dynamics(self) -> Rehearsed | None:
+        own = type(self).passes is MaskedIF.passes and self.reset is subtract
+        if not own or not fires_at_threshold(self.spike):
+            return None
+        start = self.start * self.v_threshold
+        return Rehearsed(self.v_threshold, start, self.rehearsal, self.rule.passes, self.mask_threshold)
 
     def step(self, state: MaskedIFState, x: Tensor) -> tuple[MaskedIFState, Tensor]:
         return masked_if_step(
