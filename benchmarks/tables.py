@@ -20,6 +20,7 @@ import event_pareto
 import event_roofline
 import event_scaling
 import interrupted
+import kill_and_resume
 import neuron_kernels
 import step_cost
 import training_step
@@ -311,6 +312,19 @@ def _depth(result: Result) -> str:
     return "\n\n".join([f"## {result['what']}", words, depth(result).to_markdown(heading="###")]) + "\n"
 
 
+def _kill_and_resume(result: Result) -> str:
+    words = (
+        "A small network with batch norm, dropout, augmentation and a moving average of its weights, trained on the "
+        f"500 training images of the package for {result['alone']['epochs']} epochs, with a checkpoint after every "
+        f"third update; seed {result['seed']}, {_machine(result)} Each run is killed by `kill -9` at moments drawn "
+        "at random and gone on with until it ends, then compared with one that was left alone."
+    )
+    return (
+        "\n\n".join([f"## {result['what']}", words, kill_and_resume.comparison(result).to_markdown(heading="###")])
+        + "\n"
+    )
+
+
 def _machine(result: Result) -> str:
     environment = result["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
@@ -445,6 +459,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "event-fuzzing": (lambda result: [event_fuzzing.table(result).to_markdown(heading="###")], _event_fuzzing),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),
+    "kill-and-resume": (
+        lambda result: [kill_and_resume.comparison(result).to_markdown(heading="###")],
+        _kill_and_resume,
+    ),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
 }
 """Case -> its tables, and its section of the page."""

@@ -8,7 +8,9 @@ from functools import partial
 from ..core.config import to_json
 from ..experiments.conversion import EvaluateRun, run_environment, run_evaluation
 from ..experiments.registries import REGISTRIES
-from ..report import RunFolder
+from ..experiments.shared_run import begun_run
+from ..train.launch import launched
+from .processes import first_speaks
 from .show import show, tell_folder
 from .start import read_config
 
@@ -18,6 +20,12 @@ def main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         argv = ["--model", *argv]
     config = read_config(argv, EvaluateRun, "evaluate")
-    with RunFolder.begin(config.out, "evaluate", to_json(config, REGISTRIES), run_environment(config)) as folder:
-        show(run_evaluation(config, folder, partial(tell_folder, folder)), folder)
+    about = run_environment(config)
+    with (
+        launched("cpu") as fabric,
+        first_speaks(fabric),
+        begun_run(fabric, config.out, "evaluate", to_json(config, REGISTRIES), about) as folder,
+    ):
+        report = run_evaluation(config, folder, partial(tell_folder, folder), fabric)
+        show(report, folder)
     return 0

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ..core.errors import SpikewrightError
 from ..report import ReportError, RunFolderError
+from .processes import refuse_lone_verb, tell_error
 
 VERBS = {
     "demo": "convert two embedded networks, judge them on real images (minutes)",
@@ -51,11 +52,12 @@ def main(argv: Sequence[str]) -> int:
         print(f"spikewright: got the verb {verb!r}; expected one of {', '.join(VERBS)}.", file=sys.stderr)
         return 2
     try:
+        refuse_lone_verb(verb)
         status = importlib.import_module(f".{verb}", __package__).main(argv[1:])
         sys.stdout.flush()
         return status
     except (SpikewrightError, ReportError, RunFolderError) as error:
-        print(f"spikewright {verb}: {error}", file=sys.stderr)
+        tell_error(verb, error)
         return 2
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
@@ -10,32 +14,54 @@ from rich.status import Status
 from ..core.config import to_json
 from ..experiments import EXPERIMENTS
 from ..experiments.registries import REGISTRIES
+from ..experiments.shared_run import begun_run
 from ..experiments.training import PACKAGES, TrainRun, run_training
 from ..report import RunFolder, environment
-from .show import say
+from ..train.launch import launched
+from .processes import first_speaks
+from .show import laid_out, say
 from .start import config_file, read_config, take
 
-RESUME = "--resume FOLDER goes on with a run that was stopped; its config is used."
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from ..train.memory import MemoryEstimate
+
+DRY_RUN = "--dry_run"
+ALSO = (
+    "--resume FOLDER goes on with a run that was stopped; its config is used. --dry_run shows what a training step "
+    "will hold in memory, and stops."
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Train, and print where the result is."""
+    if DRY_RUN in argv:
+        config = read_config([word for word in argv if word != DRY_RUN], TrainRun(), "train", EXPERIMENTS, ALSO)
+        return try_out(config)
     resumed, rest = take(argv, "--resume")
     if resumed is not None:
         folder = RunFolder.open(resumed)
-        return train(read_config(rest, config_file(folder.path / "config.json", TrainRun), "train"), folder)
-    config = read_config(rest, TrainRun(), "train", EXPERIMENTS, RESUME)
+        config = read_config(rest, config_file(folder.path / "config.json", TrainRun), "train")
+        with launched(config.device, config.precision) as fabric, first_speaks(fabric):
+            return train(config, folder, fabric)
+    config = read_config(rest, TrainRun(), "train", EXPERIMENTS, ALSO)
     about = environment(PACKAGES) | {"seed": config.fit.seed}
-    with RunFolder.begin(config.out, config.name, to_json(config, REGISTRIES), about) as folder:
-        return train(config, folder)
+    with (
+        launched(config.device, config.precision) as fabric,
+        first_speaks(fabric),
+        begun_run(fabric, config.out, config.name, to_json(config, REGISTRIES), about) as folder,
+    ):
+        return train(config, folder, fabric)
 
 
-def train(config: TrainRun, folder: RunFolder) -> int:
+def train(config: TrainRun, folder: RunFolder, fabric: Fabric) -> int:
     """Train in a new folder, or in that of a run that was stopped."""
     print(f"Run folder: {folder.path}", flush=True)
     console = Console()
     with console.status("loading data") as status:
-        report = run_training(config, folder, lambda **numbers: tell(console, status, config.fit.epochs, numbers))
+        watch = partial(tell, console, status, config.fit.epochs)
+        report = run_training(config, folder, watch, fabric, partial(tell_memory, console))
     if report is None:
         print(f"Time is up. Go on with: spikewright train --resume {folder.path}")
         return 0
@@ -45,7 +71,31 @@ def train(config: TrainRun, folder: RunFolder) -> int:
     return 0
 
 
-def tell(console: Console, status: Status, epochs: int, numbers: dict[str, float]) -> None:
+def try_out(config: TrainRun) -> int:
+    """Build everything, show what a training step will hold in memory, layer by layer, and leave nothing behind."""
+    console = Console()
+
+    def show(estimate: MemoryEstimate) -> bool:
+        console.print(laid_out(estimate.table(), console.width))
+        say(console, estimate.summary())
+        return False
+
+    with (
+        launched(config.device, config.precision) as fabric,
+        first_speaks(fabric),
+        TemporaryDirectory() as place,
+    ):
+        run_training(config, RunFolder(Path(place)), fabric=fabric, begin=show)
+    return 0
+
+
+def tell_memory(console: Console, estimate: MemoryEstimate) -> bool:
+    """Say what a training step will hold, and let the training begin."""
+    say(console, estimate.summary())
+    return True
+
+
+def tell(console: Console, status: Status, epochs: int, **numbers: float) -> None:
     """One line for every finished epoch; in between, on a terminal, a status that is written over."""
     shown = ", ".join(
         f"{name.replace('_', ' ')} {100 * value:.2f} %" if "accuracy" in name else f"{name} {value:.4g}"

@@ -15,6 +15,7 @@ from ..core.arguments import check_leaves, check_module, named
 from ..core.batch_norm import fold_batch_norm
 from ..core.errors import ArgumentError, ConversionError, sentence
 from ..core.params import param
+from ..core.processes import Processes
 from ..core.spiking import Spiking
 from ..core.trace import trace
 from ..core.warn import warn
@@ -135,6 +136,7 @@ def convert(
     allow: Collection[str] = (),
     leaves: Sequence[type[nn.Module]] = (),
     example: Tensor | None = None,
+    fabric: Processes | None = None,
 ) -> Conversion:
     """Turn a trained network into a spiking one; the network itself stays as it is.
 
@@ -151,6 +153,8 @@ def convert(
         leaves: classes of modules to keep whole.
         example: images [N, ...] that settle decisions on shapes, for a network that cannot be traced without; by
             default the first batch of the calibration.
+        fabric: several processes, each of which calls this with its own share of the calibration: thresholds are those
+            of all images, the same in each of them.
 
     Raises:
         ArgumentError: for an argument of the wrong kind, e.g. the class of a recipe.
@@ -193,7 +197,7 @@ def convert(
                 f"{name}: sets thresholds from data at {len(wanted)} sites, but got no calibration data; expected "
                 "training images, convert(model, recipe, images), or thresholds=... of an earlier conversion."
             )
-        thresholds = measure(source, wanted, data.batches) if wanted else {}
+        thresholds = measure(source, wanted, data.batches, fabric) if wanted else {}
     missing = [site.name for site, _ in wanted if site.name not in thresholds]
     if missing:
         raise ConversionError(

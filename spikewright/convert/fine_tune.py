@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..core.errors import ArgumentError, ConversionError, sentence
+from ..core.processes import Processes
 from .driver import Calibration, prepared, traced
 from .layers import TRAINED
 from .neuron_recipe import TrainedRecipe
@@ -26,6 +27,7 @@ def prepare_trained(
     statistic: Statistic | None = None,
     leaves: Sequence[type[nn.Module]] = (),
     example: Tensor | None = None,
+    fabric: Processes | None = None,
 ) -> fx.GraphModule:
     """The network as a method wants it trained, see `prepare`, near to what the trained network computes already.
 
@@ -42,6 +44,7 @@ def prepare_trained(
         leaves: classes of modules to keep whole.
         example: images [N, ...] that settle decisions on shapes, for a network that cannot be traced without; by
             default the first batch of the calibration.
+        fabric: several processes, each with its own share of the calibration, see `convert`.
 
     Returns:
         A new network with the model's weights under the same names, ready to be trained further.
@@ -81,7 +84,7 @@ def prepare_trained(
     with warnings.catch_warnings(action="ignore"):  # what prepare has said of the pools
         rewrite(source, recipe.prepare(), skip=paths)
     where = At(lambda site: site.name in paths, statistic)
-    thresholds = measure(source, [(site, where) for site in sites(source) if where.matches(site)], data.batches)
+    thresholds = measure(source, [(site, where) for site in sites(source) if where.matches(site)], data.batches, fabric)
     with torch.no_grad():
         for site, path in paths.items():
             ready.get_submodule(path).v_threshold.copy_(thresholds[site])  # pyright: ignore

@@ -29,6 +29,10 @@ class CheckpointError(SpikewrightError):
     """A weights file that is truncated, unsafe, or made for another network."""
 
 
+class ProcessError(SpikewrightError):
+    """Another process of the same job that ended or does not answer, or a job that was started the wrong way."""
+
+
 def sentence(who: str, met: str, allowed: str, todo: str = "") -> str:
     """Put an error into the one form of this project: who, what was met, what is allowed, what to do.
 

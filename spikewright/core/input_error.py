@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import ShapeError, SpikewrightError
+from .processes import is_about_processes
 
 _FITTING = "Give it the channels, size and dtype that it was made for"
 
@@ -28,7 +29,8 @@ def readable_input(who: str, x: Tensor, todo: str = _FITTING) -> Iterator[None]:
         todo: what to do about it.
 
     Raises:
-        ShapeError: if the block raises RuntimeError, ValueError or IndexError; memory errors pass unchanged.
+        ShapeError: if the block raises RuntimeError, ValueError or IndexError; errors about memory and about other
+            processes pass unchanged.
 
     Example:
         >>> with readable_input("accuracy", torch.zeros(2, 3)):
@@ -45,6 +47,8 @@ def readable_input(who: str, x: Tensor, todo: str = _FITTING) -> Iterator[None]:
     except (SpikewrightError, torch.OutOfMemoryError):
         raise
     except (RuntimeError, ValueError, IndexError) as error:
+        if is_about_processes(error):
+            raise
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise ShapeError(
             f"{who}: the network cannot take a batch of shape {list(x.shape)} in {x.dtype} ({reason}). {todo}."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..core.arguments import named
 from ..core.errors import ArgumentError, ShapeError, sentence
 from .autoaugment import AutoAugment as AutoAugment
 from .images import image_shape
@@ -20,6 +21,25 @@ class Augmentation(Protocol):
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change images [N, C, H, W] in [0, 1]; the shape stays."""
         ...
+
+
+@runtime_checkable
+class PartAugmentation(Protocol):
+    """An augmentation that knows what it draws for a whole batch, of which several processes hold parts."""
+
+    def part(self, x: Tensor, generator: torch.Generator, shard: slice, whole: int) -> Tensor:
+        """Change some images of a batch as they would be in the whole batch; draws for all of them.
+
+        Args:
+            x: the images, [N, C, H, W] in [0, 1].
+            generator: that of the whole batch.
+            shard: their places in the whole batch.
+            whole: images in the whole batch.
+        """
+        ...
+
+
+WHOLE = slice(None)
 
 
 @dataclass(frozen=True)
@@ -47,9 +67,13 @@ class RandomCrop:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change images [N, C, H, W] in [0, 1]; the shape stays."""
+        return self.part(x, generator, WHOLE, len(x))
+
+    def part(self, x: Tensor, generator: torch.Generator, shard: slice, whole: int) -> Tensor:
+        """Change the images of one process as they would be in the whole batch, see `PartAugmentation`."""
         n, _, h, w = image_shape("RandomCrop", x)
         p = self.padding
-        top, left = torch.randint(0, 2 * p + 1, (2, n), generator=generator).to(x.device)
+        top, left = torch.randint(0, 2 * p + 1, (2, whole), generator=generator)[:, shard].to(x.device)
         windows = pad(x, (p, p, p, p)).unfold(2, h, 1).unfold(3, w, 1)  # [N, C, 2p+1, 2p+1, H, W], a view
         return windows[torch.arange(n, device=x.device), :, top, left].contiguous()
 
@@ -77,8 +101,12 @@ class HorizontalFlip:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change images [N, C, H, W] in [0, 1]; the shape stays."""
-        n, _, _, _ = image_shape("HorizontalFlip", x)
-        turn = (torch.rand(n, generator=generator) < self.p).to(x.device)
+        return self.part(x, generator, WHOLE, len(x))
+
+    def part(self, x: Tensor, generator: torch.Generator, shard: slice, whole: int) -> Tensor:
+        """Change the images of one process as they would be in the whole batch, see `PartAugmentation`."""
+        image_shape("HorizontalFlip", x)
+        turn = (torch.rand(whole, generator=generator)[shard] < self.p).to(x.device)
         return torch.where(turn[:, None, None, None], x.flip(-1), x)
 
 
@@ -116,11 +144,15 @@ class Cutout:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change images [N, C, H, W] in [0, 1]; the shape stays."""
-        n, c, h, w = image_shape("Cutout", x)
+        return self.part(x, generator, WHOLE, len(x))
+
+    def part(self, x: Tensor, generator: torch.Generator, shard: slice, whole: int) -> Tensor:
+        """Change the images of one process as they would be in the whole batch, see `PartAugmentation`."""
+        _, c, h, w = image_shape("Cutout", x)
         if len(self.fill) not in (1, c):
             raise ShapeError(sentence("Cutout.fill", f"{len(self.fill)} values for {c} channels", f"1 or {c}"))
-        rows = self._covered(h, n, generator)[:, :, :, None]  # [N, holes, H, 1]
-        columns = self._covered(w, n, generator)[:, :, None, :]  # [N, holes, 1, W]
+        rows = self._covered(h, whole, generator)[shard, :, :, None]  # [N, holes, H, 1]
+        columns = self._covered(w, whole, generator)[shard, :, None, :]  # [N, holes, 1, W]
         hole = (rows & columns).any(1, keepdim=True).to(x.device)
         fill = torch.tensor(self.fill, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
         return torch.where(hole, fill, x)
@@ -151,6 +183,19 @@ class Compose:
         """Change images [N, C, H, W] in [0, 1]; the shape stays."""
         for step in self.steps:
             x = step(x, generator)
+        return x
+
+    def part(self, x: Tensor, generator: torch.Generator, shard: slice, whole: int) -> Tensor:
+        """Change the images of one process as they would be in the whole batch, see `PartAugmentation`.
+
+        Raises:
+            ArgumentError: if a step cannot say what it would draw for the whole batch.
+        """
+        for step in self.steps:
+            if not isinstance(step, PartAugmentation):
+                allowed = "steps with a method part(x, generator, shard, whole), see PartAugmentation"
+                raise ArgumentError(sentence("Compose.steps", named(step), allowed))
+            x = step.part(x, generator, shard, whole)
         return x
 
 

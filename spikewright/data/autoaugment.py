@@ -80,6 +80,10 @@ class AutoAugment:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change images [N, 3, H, W] in [0, 1]; the shape stays."""
+        return self.part(x, generator, slice(None), len(x))
+
+    def part(self, x: Tensor, generator: torch.Generator, shard: slice, whole: int) -> Tensor:
+        """Change the images of one process as they would be in the whole batch, see `PartAugmentation`."""
         n, c, _, _ = image_shape("AutoAugment", x)
         if c != 3:
             raise ShapeError(sentence("AutoAugment", f"images of {c} channels", "RGB images, 3 channels"))
@@ -87,9 +91,9 @@ class AutoAugment:
             met = f"pixels in {float(x.min()):.3g}..{float(x.max()):.3g}"
             raise DataError(sentence("AutoAugment", met, "pixels in [0, 1]", "Scale the pixels in the model"))
         table = POLICIES[self.policy]
-        which = torch.randint(0, len(table), (n,), generator=generator)
-        gates = torch.rand(n, 2, generator=generator)
-        signs = torch.randint(0, 2, (n, 2), generator=generator) * 2 - 1
+        which = torch.randint(0, len(table), (whole,), generator=generator)[shard]
+        gates = torch.rand(whole, 2, generator=generator)[shard]
+        signs = torch.randint(0, 2, (whole, 2), generator=generator)[shard] * 2 - 1
         images = (x * 255).round().to(torch.uint8)
         for part in range(2):
             chosen = [table[place][part] for place in which.tolist()]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, sentence
 from ..core.seed import generator
+from .augment import PartAugmentation
 from .epoch_order import AUGMENT, EpochOrder
 from .images import ImageSource, check_labels
 
@@ -25,10 +26,12 @@ class Batches:
         dataset: images in memory or on disk; anything with `__len__`, `classes` and `gather`.
         batch_size: images per batch over all processes together.
         seed: number >= 0 from which order and augmentation follow; None: the order of the dataset.
-        augment: called as `augment(x, generator)` on each batch of this process; needs a seed.
+        augment: called as `augment(x, generator)` on each batch of this process; needs a seed. One with a method
+            `part`, as all of `data.augment`, changes each image in the same way for any number of processes.
         drop_last: leave out the last batch if it is smaller than the others.
         rank: number of this process.
-        world_size: number of processes; each gets the same share of each batch.
+        world_size: number of processes. With a seed each gets the same share of each batch; without one shares may
+            differ by an image, and a process that has none of the last batch goes without it.
 
     Raises:
         DataError: the dataset is empty, or smaller than the one batch that `drop_last` asks for; a number is
@@ -88,9 +91,15 @@ class Batches:
 
     def _batch(self, epoch: int, number: int, places: Tensor) -> tuple[Tensor, Tensor]:
         x, y = self.dataset.gather(places)
-        if self.augment is not None and self.seed is not None:
-            x = self.augment(x, generator(self.seed, AUGMENT, epoch, number, self.rank))
-        return self._checked(x, y, number)
+        return self._checked(self._augmented(x, self._order.size(number), epoch, number), y, number)
+
+    def _augmented(self, x: Tensor, whole: int, epoch: int, number: int) -> Tensor:
+        if self.augment is None or self.seed is None:
+            return x
+        if self.world_size > 1 and isinstance(self.augment, PartAugmentation):
+            draws = generator(self.seed, AUGMENT, epoch, number, 0)  # those of one process that holds the whole batch
+            return self.augment.part(x, draws, slice(self.rank, None, self.world_size), whole)
+        return self.augment(x, generator(self.seed, AUGMENT, epoch, number, self.rank))
 
     def order(self, epoch: int) -> Tensor:
         """Places of all images in the order of this epoch, int64 [N]; the same in every process."""

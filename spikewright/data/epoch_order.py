@@ -24,7 +24,7 @@ class EpochOrder:
         seed: number >= 0 from which the order follows; None: the order of the dataset.
         drop_last: leave out the last batch if it is smaller than the others.
         rank: number of this process.
-        world_size: number of processes; each gets the same share of each batch.
+        world_size: number of processes; each gets the same share of each batch, with a seed.
         who: what to call the batches in an error.
         noun: what a sample is called in an error.
 
@@ -67,6 +67,8 @@ class EpochOrder:
         if not 0 <= self.rank < self.world_size:
             met = f"rank {self.rank} of {self.world_size} processes"
             raise DataError(sentence(f"{self.who}.rank", met, "0 <= rank < world_size"))
+        if self.seed is None:  # to be judged or counted, which asks for no equal shares
+            return
         if self.batch_size % self.world_size:
             met = f"{self.batch_size} for {self.world_size} processes"
             raise DataError(sentence(f"{self.who}.batch_size", met, "a multiple of the number of processes"))
@@ -79,6 +81,10 @@ class EpochOrder:
 
     def __len__(self) -> int:
         return self.n // self.batch_size if self.drop_last else -(-self.n // self.batch_size)
+
+    def size(self, number: int) -> int:
+        """Samples of a batch over all processes together."""
+        return min(self.batch_size, self.n - number * self.batch_size)
 
     def whole(self, epoch: int) -> Tensor:
         """Places of all samples in the order of this epoch, int64 [N]; the same in every process."""
@@ -102,4 +108,6 @@ class EpochOrder:
         order = self.whole(epoch)
         for number in range(start, len(self)):
             whole = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield number, whole[self.rank :: self.world_size]
+            own = whole[self.rank :: self.world_size]
+            if len(own):  # the last batch may have no sample for this process
+                yield number, own

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lightning_fabric import Fabric
+
 from ..convert.diagnosis import Diagnosis
 from ..convert.driver import convert
 from ..convert.recipe import Conversion, Recipe
@@ -82,8 +84,8 @@ class EvaluateRun:
     out: Path = Path("runs")
 
 
-def calibration_batches(config: ConvertRun) -> Batches:
-    """The images that set thresholds.
+def calibration_batches(config: ConvertRun, fabric: Fabric | None = None) -> Batches:
+    """The images that set thresholds: all of them, or one process's share.
 
     Raises:
         ArgumentError: if they are the split that the result is judged on.
@@ -98,7 +100,10 @@ def calibration_batches(config: ConvertRun) -> Batches:
             )
         )
     data = load_dataset(config.dataset, config.data, config.calibration)
-    return Batches(data if config.calibration_images is None else data.subset(config.calibration_images), 100)
+    few = data if config.calibration_images is None else data.subset(config.calibration_images)
+    if fabric is None:
+        return Batches(few, 100)
+    return Batches(few, 100 * fabric.world_size, rank=fabric.global_rank, world_size=fabric.world_size)
 
 
 def judged_images(config: ConvertRun | EvaluateRun, loaded: Loaded) -> ImageDataset | FolderImages:
@@ -117,29 +122,32 @@ def judged_images(config: ConvertRun | EvaluateRun, loaded: Loaded) -> ImageData
     return images
 
 
-def converted(config: ConvertRun) -> tuple[Loaded, Conversion]:
-    """The network that a run names, and its conversion."""
+def converted(config: ConvertRun, fabric: Fabric | None = None) -> tuple[Loaded, Conversion]:
+    """The network that a run names, and its conversion; several processes share the calibration."""
     loaded = load_network(config.model, config.data)
-    needs_data = bool(config.recipe.statistics())
-    conversion = convert(loaded.model, config.recipe, calibration_batches(config) if needs_data else None)
+    images = calibration_batches(config, fabric) if config.recipe.statistics() else None
+    conversion = convert(loaded.model, config.recipe, images, fabric=fabric)
     if config.fit_start is not None:
         conversion = fit_starts(conversion, calibration_batches(config), config.fit_start)
     return loaded, conversion
 
 
-def run_conversion(config: ConvertRun, folder: RunFolder, ready: Callable[[], None] = lambda: None) -> Report:
+def run_conversion(
+    config: ConvertRun, folder: RunFolder, ready: Callable[[], None] = lambda: None, fabric: Fabric | None = None
+) -> Report:
     """Convert, judge, and write the spiking network and the report into the run folder.
 
     Args:
         config: the run.
         folder: where it is written.
         ready: called when the network is converted and all data are there: from then on the folder will be kept.
+        fabric: several processes that share calibration and accuracy, see `launched`; the first one writes.
     """
     seed_all(config.seed)
-    loaded, conversion = converted(config)
+    loaded, conversion = converted(config, fabric)
     images = judged_images(config, loaded)
     ready()
-    judgement = judge(conversion, images, config.judging, log=folder.log)
+    judgement = judge(conversion, images, config.judging, log=_log_of(folder, fabric), fabric=fabric)
     name = f"{loaded.title} by {type(config.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
     about = {
@@ -149,8 +157,9 @@ def run_conversion(config: ConvertRun, folder: RunFolder, ready: Callable[[], No
         "timesteps": config.judging.timesteps,
     }
     report = credited(report, loaded)
-    save_conversion(folder.path / "snn.safetensors", loaded, conversion, about)
-    folder.write(report)
+    if _writes(fabric):
+        save_conversion(folder.path / "snn.safetensors", loaded, conversion, about)
+        folder.write(report)
     return report
 
 
@@ -209,18 +218,29 @@ def diagnosis_parts(found: Diagnosis) -> tuple[tuple[Table, ...], tuple[FigureSp
     return (main, *counted, over_time), tuple(figures)
 
 
-def run_evaluation(config: EvaluateRun, folder: RunFolder, ready: Callable[[], None] = lambda: None) -> Report:
-    """Judge a converted network and write the report into the run folder. `ready`: see `run_conversion`."""
+def run_evaluation(
+    config: EvaluateRun, folder: RunFolder, ready: Callable[[], None] = lambda: None, fabric: Fabric | None = None
+) -> Report:
+    """Judge a converted network and write the report into the run folder; arguments as for `run_conversion`."""
     seed_all(config.seed)
     loaded, conversion = load_conversion(config.model)
     images = judged_images(config, loaded)
     ready()
-    judgement = judge(conversion, images, config.judging, log=folder.log)
+    judgement = judge(conversion, images, config.judging, log=_log_of(folder, fabric), fabric=fabric)
     name = f"{loaded.title} by {type(conversion.recipe).__name__}"
     report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
     report = credited(report, loaded)
-    folder.write(report)
+    if _writes(fabric):
+        folder.write(report)
     return report
+
+
+def _writes(fabric: Fabric | None) -> bool:
+    return fabric is None or fabric.is_global_zero
+
+
+def _log_of(folder: RunFolder, fabric: Fabric | None) -> Callable[..., None]:
+    return folder.log if _writes(fabric) else lambda **numbers: None
 
 
 def credited(report: Report, loaded: Loaded) -> Report:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from ..convert.fine_tune import prepare_trained
@@ -15,6 +17,7 @@ from ..convert.statistics import Statistic
 from ..core.errors import ArgumentError, sentence
 from ..core.fill import fill
 from ..core.neuron import Neuron
+from ..core.processes import together
 from .network import Loaded, Network, load_network, save_network
 
 
@@ -43,6 +46,7 @@ def first_weights(
     *,
     statistic: Statistic | None = None,
     data: Path | None = None,
+    fabric: Fabric | None = None,
 ) -> First:
     """The network that is to be trained, with a trained network's weights.
 
@@ -57,12 +61,14 @@ def first_weights(
         calibration: training images that set thresholds.
         statistic: of a ReLU's output that becomes its threshold, see `prepare_trained`.
         data: folder of the data sets, for networks that others have trained.
+        fabric: several processes, each with its own share of the calibration; the first one writes.
 
     Raises:
         CheckpointError: if there is no such network, or its layers are not the model's.
         ArgumentError: if neither weights nor a pretrained network are given.
     """
-    if not kept.exists():
+    missing = int(together(torch.tensor(int(not kept.exists())), fabric, "max"))
+    if missing:
         source = None if network.pretrained is None else load_network(network.pretrained, data)
         given = load_network(weights, data) if weights is not None else source
         if given is None:
@@ -74,12 +80,15 @@ def first_weights(
         elif recipe is not None and _trains_thresholds(model) and not _trains_thresholds(given.model):
             plain = replace(network, prepare=None).build(data)
             _fill(plain, given)
-            ready = prepare_trained(plain, recipe, calibration, statistic=statistic)
+            ready = prepare_trained(plain, recipe, calibration, statistic=statistic, fabric=fabric)
             model.load_state_dict(ready.state_dict())
         else:
             _fill(model, given)
         about = {"weights": given.name, "about": given.description.get("about", {})}
-        save_network(kept, model, network, about, None if source is None else source.description)
+        if fabric is None or fabric.is_global_zero:
+            save_network(kept, model, network, about, None if source is None else source.description)
+        if fabric is not None:
+            fabric.barrier()
     loaded = load_network(kept)
     return First(loaded.model, loaded.description["about"], loaded.classes, loaded.description.get("source"))
 

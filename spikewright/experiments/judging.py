@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..coding import repeat
@@ -218,6 +219,7 @@ def judge(
     judging: Judging,
     *,
     log: Callable[..., None] = lambda **numbers: None,
+    fabric: Fabric | None = None,
 ) -> Judgement:
     """Judge a converted network on the images of one split.
 
@@ -226,8 +228,9 @@ def judge(
         images: the split.
         judging: how to judge.
         log: called with accuracy and agreement at every T that is shown.
+        fabric: several processes, each of which judges its share of every batch; all get the same result.
     """
-    measured = take_measurements(conversion, images, judging, log=log)
+    measured = take_measurements(conversion, images, judging, log=log, fabric=fabric)
     parts = {field.name: getattr(measured, field.name) for field in fields(measured)}
     return Judgement(**parts, diagnosis=diagnose_first(conversion, _judged(images, judging), judging))
 
@@ -238,16 +241,19 @@ def take_measurements(
     judging: Judging,
     *,
     log: Callable[..., None] = lambda **numbers: None,
+    fabric: Fabric | None = None,
 ) -> Measurements:
     """Judge a converted network without comparing layers; arguments as for `judge`."""
     if judging.threads:
         torch.set_num_threads(judging.threads)
     judged = _judged(images, judging)
     model, source, batches = conversion.model, conversion.source, Batches(judged, judging.batch_size)
+    rank, world_size = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
+    own = Batches(judged, judging.batch_size, rank=rank, world_size=world_size)
     steps = model.phases.steps(judging.timesteps)
     engine, plan = _engine(model.eval(), judging, steps, next(iter(batches))[0])
     with _laid_out(judging.memory_format, source, *([model] if engine is model else [])):
-        over_time = accuracy_over_time(engine, batches, judging.timesteps, source=source)
+        over_time = accuracy_over_time(engine, own, judging.timesteps, source=source, fabric=fabric)
     for t in judging.shown:
         log(timesteps=t, accuracy=over_time.accuracy[t - 1], agreement=over_time.agreement[t - 1])
     at_once = max(1, min(10, COUNTED_ROWS // steps))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,21 +12,25 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor, nn
 
 from ..convert.statistics import Statistic
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.loss import Loss
 from ..core.registry import pick
-from ..core.seed import seed_all
+from ..core.seed import generator, seed_all
 from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
+from ..data.images import ImageSource
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
 from ..sparsity import permanent
 from ..train.evaluate import accuracy, accuracy_of
 from ..train.fit import FitConfig, fit
+from ..train.launch import launched
 from ..train.losses import check_distillation, cross_entropy, distillation
+from ..train.memory import MemoryEstimate, estimate_memory
 from ..train.spiking_losses import readout_distillation
 from .cost import with_cost
 from .first_weights import first_weights
@@ -104,7 +110,11 @@ class TrainRun:
 
 
 def run_training(
-    config: TrainRun, folder: RunFolder, watch: Callable[..., None] = lambda **numbers: None
+    config: TrainRun,
+    folder: RunFolder,
+    watch: Callable[..., None] = lambda **numbers: None,
+    fabric: Fabric | None = None,
+    begin: Callable[[MemoryEstimate], bool] = lambda estimate: True,
 ) -> Report | None:
     """Train, evaluate on the data set's evaluation split, and write weights and report into the run folder.
 
@@ -114,10 +124,16 @@ def run_training(
         config: the run.
         folder: where everything is written.
         watch: called with the numbers that are logged, after each epoch and every 50 updates.
+        fabric: device, precision and processes, see `launched`; those that the config asks for if not given. Of
+            several processes the first one writes.
+        begin: called with what a training step will hold in memory, before the first one; whether to train.
 
     Returns:
-        The report, or None if the time ran out first.
+        The report, or None if the time ran out first, or the training was not begun.
     """
+    if fabric is None:
+        with launched(config.device, config.precision) as fabric:
+            return run_training(config, folder, watch, fabric, begin)
     if config.threads:
         torch.set_num_threads(config.threads)
 
@@ -126,8 +142,6 @@ def run_training(
         watch(**numbers)
 
     seed_all(config.fit.seed)
-    fabric = Fabric(accelerator=config.device, precision=config.precision)
-    fabric.launch()
     judged = pick(DATASETS, config.dataset, "dataset").SPEC.evaluation_split
     train, test = (load_dataset(config.dataset, config.data, split) for split in ("train", judged))
     if config.images is not None:
@@ -145,7 +159,8 @@ def run_training(
     test_batches = Batches(test, 500 * world_size, rank=rank, world_size=world_size)
     first = None
     if config.weights is not None or config.network.pretrained is not None:
-        calibration = Batches(train.subset(min(len(train), config.calibration_images)), 100)
+        few = train.subset(min(len(train), config.calibration_images))
+        calibration = Batches(few, 100 * world_size, rank=rank, world_size=world_size)
         first = first_weights(
             config.network,
             config.weights,
@@ -153,6 +168,7 @@ def run_training(
             calibration,
             statistic=config.thresholds,
             data=config.data,
+            fabric=fabric,
         )
         if first.source is not None and first.classes not in (None, len(train.classes)):
             raise ConfigError(
@@ -166,9 +182,16 @@ def run_training(
     steps = config.fit.epochs * len(train_batches)
     after_step = config.over_time.prepared(model, steps) if over_time else None
     judge = accuracy_of(config.over_time.timesteps) if over_time else accuracy
+    if rank:
+        seed_all(int(generator(config.fit.seed, rank).initial_seed()))  # dropout draws anew for other images
+    loss = training_loss(config, fabric.device)
+    estimate = training_memory(config, model, loss, train, fabric)
+    estimate.warn_if_too_large()
+    if not begin(estimate):
+        return None
     history = fit(
         model,
-        training_loss(config, fabric.device),
+        loss,
         train_batches,
         test_batches,
         config.fit,
@@ -197,6 +220,30 @@ def run_training(
         save_network(folder.path / "model.safetensors", model.cpu(), config.network, about, source)
         folder.write(report)
     return report
+
+
+def training_memory(
+    config: TrainRun, model: nn.Module, loss: Loss, images: ImageSource, fabric: Fabric
+) -> MemoryEstimate:
+    """What a training step of one process holds; a batch that is run in parts, with one of them."""
+    x, y = images.gather(torch.arange(min(len(images), 4)))
+    x, y = x.to(fabric.device), y.to(fabric.device)
+
+    def forward(net: nn.Module, part: Tensor) -> Tensor:
+        labels = y[torch.arange(len(part), device=y.device) % len(y)]
+        return loss(net, (part, labels), generator(config.fit.seed))[0]
+
+    own = min(config.batch_size, len(images)) // fabric.world_size
+    return estimate_memory(
+        copy.deepcopy(model).to(fabric.device),
+        x,
+        samples=max(1, -(-own // config.fit.accumulate)),
+        optimizer=config.fit.optimizer,
+        average=bool(config.fit.ema_decay),
+        forward=forward,
+        precision=config.precision,
+        shares=1 if fabric.device.type == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+    )
 
 
 def training_loss(config: TrainRun, device: torch.device) -> Loss:

@@ -12,9 +12,12 @@ from .fit import FitConfig as FitConfig
 from .fit import fit as fit
 from .health import Health as Health
 from .health import check_health as check_health
+from .launch import launched as launched
 from .losses import cross_entropy as cross_entropy
 from .losses import distillation as distillation
 from .losses import mean_squared_error as mean_squared_error
+from .memory import MemoryEstimate as MemoryEstimate
+from .memory import estimate_memory as estimate_memory
 from .metrics import MAE as MAE
 from .metrics import PSNR as PSNR
 from .metrics import RMSE as RMSE

@@ -15,6 +15,7 @@ from ..core.arguments import check_module
 from ..core.errors import DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
+from ..core.processes import together
 from ..core.spiking import Timed
 from ..report.table import Column, Table
 from .loader import Batch
@@ -24,7 +25,6 @@ from .over_time import (
     checked_batches,
     device_of,
     evaluating,
-    sum_over_processes,
     sums_over_time,
 )
 
@@ -55,7 +55,7 @@ def accuracy(model: nn.Module, batches: Iterable[Batch], *, fabric: Fabric | Non
             _check_number("accuracy", len(logits), y)
             check_labels(y, logits.shape[-1])
             counts += torch.tensor([float((logits.argmax(1).cpu() == y.cpu()).sum()), len(y)], dtype=torch.float64)
-    counts = sum_over_processes(counts, fabric)
+    counts = together(counts, fabric)
     if not counts[1]:
         raise DataError("accuracy: got no sample; expected at least one batch. Check the data and the split.")
     return float(counts[0] / counts[1])
@@ -211,7 +211,7 @@ def accuracy_over_time(
                 counts[timesteps : 2 * timesteps] += (picked == expected).sum(1).cpu()
                 counts[-2] += float((expected == y).sum())
             counts[-1] += len(y)
-    counts = sum_over_processes(counts, fabric)
+    counts = together(counts, fabric)
     numbers = [int(count) for count in counts]
     if not numbers[-1]:
         raise DataError("accuracy_over_time: got no sample; expected at least one batch. Check the data and the split.")

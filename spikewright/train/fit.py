@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..core.arguments import check_module, named
-from ..core.errors import ArgumentError, CheckpointError, DataError, sentence
-from ..core.fill import fill
+from ..core.errors import ArgumentError, DataError, sentence
+from ..core.processes import answering, together
 from ..core.seed import generator
 from .ahead import ahead
-from .checkpoint import load, save
+from .batch_norm import shared_batch_norm
 from .evaluate import accuracy
 from .loader import Batch, EpochBatches, epoch_batches
 from .losses import Loss
 from .optim import SGD, Optimizer, cosine
+from .progress import Progress, keep_progress, resume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class FitConfig:
         optimizer: update rule and peak learning rate.
         warmup_epochs: epochs of linear rise of the learning rate.
         clip_norm: largest norm of the whole gradient; 0 for no limit.
+        accumulate: parts that each batch is run in, one after another, to need less memory; their gradients add up to
+            that of the batch. Batch norm takes its statistics from each part.
         ema_decay: share of the moving average of the weights kept per update, 0..1; 0 for no average. With an
             average, evaluation and the returned weights use it.
         seed: for data order, augmentation and the loss's own draws.
@@ -46,6 +50,7 @@ class FitConfig:
     optimizer: Optimizer = field(default_factory=SGD)
     warmup_epochs: float = 0.0
     clip_norm: float = 0.0
+    accumulate: int = 1
     ema_decay: float = 0.0
     seed: int = 42
     checkpoint_steps: int = 200
@@ -53,15 +58,18 @@ class FitConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
             raise ArgumentError(sentence("FitConfig.optimizer", named(self.optimizer), "SGD(...) or AdamW(...)"))
-        for name in ("epochs", "seed", "checkpoint_steps"):
+        for name in ("epochs", "accumulate", "seed", "checkpoint_steps"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ArgumentError(sentence(f"FitConfig.{name}", repr(value), "a whole number"))
         for name in ("warmup_epochs", "clip_norm", "ema_decay"):
             if not isinstance(getattr(self, name), Real):
                 raise ArgumentError(sentence(f"FitConfig.{name}", repr(getattr(self, name)), "a number"))
-        if self.epochs < 1:
-            raise ArgumentError(sentence("FitConfig.epochs", repr(self.epochs), "a whole number of at least 1"))
+        for name in ("epochs", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(
+                    sentence(f"FitConfig.{name}", repr(getattr(self, name)), "a whole number of at least 1")
+                )
         if self.seed < 0:
             raise ArgumentError(sentence("FitConfig.seed", repr(self.seed), "a whole number of at least 0"))
         if not 0 <= self.ema_decay < 1:
@@ -77,15 +85,12 @@ class FitConfig:
             )
 
 
-@dataclass
-class Progress:
-    """Where a run stands: enough, with weights and optimiser, to go on as if it had never stopped."""
+@runtime_checkable
+class Shares(Protocol):
+    """Batches that say for which of how many processes they are."""
 
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
+    rank: int
+    world_size: int
 
 
 def fit(
@@ -113,8 +118,10 @@ def fit(
         eval_batches: data whose accuracy is logged after each epoch, in the same forms, or None.
         config: the numbers of the run.
         folder: where `checkpoint.safetensors` is kept; None to keep none.
-        log: called with named numbers after each epoch and every 50 updates.
-        fabric: device, precision and processes; one CPU process in float32 if not given.
+        log: called with named numbers after each epoch and every 50 updates, in the first process.
+        fabric: device, precision and processes, see `launched`; one CPU process in float32 if not given. Several
+            processes average their gradients and share the statistics of batch norms, so that only dropout, draws of
+            the loss, and augmentation without a method `part` differ from a run in one process by more than rounding.
         after_step: called with the model and the learning rate after each update.
         judge: (model, batches, fabric=...) -> the accuracy, 0..1, that is logged after each epoch; of a spiking network
             `accuracy_of(timesteps)`.
@@ -127,6 +134,7 @@ def fit(
         ArgumentError: for batches that cannot be repeated, e.g. an iterator or a loader without a length.
         DataError: if there is no training batch, or the loss becomes NaN or infinite.
         CheckpointError: if the folder's checkpoint belongs to another run.
+        ProcessError: if another process has ended or does not answer.
     """
     check_module(model, "fit.model", "The order is model, loss, train_batches, eval_batches, config")
     for name, value, cls in (("loss", loss, Loss), ("config", config, FitConfig)):
@@ -138,14 +146,31 @@ def fit(
     if len(train_batches) == 0:
         raise DataError("fit: got no training batch; expected at least one. Lower batch_size or add data.")
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    _check_shares(train_batches, fabric)
+    with answering("fit", fabric):
+        return _fit(model, loss, train_batches, eval_batches, config, folder, log, fabric, after_step, judge, minutes)
+
+
+def _fit(
+    model: nn.Module,
+    loss: Loss,
+    train_batches: EpochBatches,
+    eval_batches: EpochBatches | None,
+    config: FitConfig,
+    folder: Path | None,
+    log: Callable[..., None],
+    fabric: Fabric,
+    after_step: Callable[[nn.Module, float], None],
+    judge: Callable[..., float],
+    minutes: float,
+) -> list[dict[str, float]]:
     net, optimizer = fabric.setup(model, config.optimizer.build(model.parameters()))
     ema = copy.deepcopy(model).requires_grad_(False) if config.ema_decay else None
     checkpoint = None if folder is None else Path(folder) / "checkpoint.safetensors"
     identity = _identity(config, len(train_batches))
-    progress, started = Progress(), time.monotonic()
-    if checkpoint is not None and checkpoint.exists():
-        progress = _resume(checkpoint, identity, model, ema, optimizer)
-        started -= progress.seconds
+    found = None if checkpoint is None else resume(checkpoint, identity, model, ema, optimizer, fabric)
+    progress, started = found or Progress(), time.monotonic()
+    started -= progress.seconds
     deadline = time.monotonic() + 60 * minutes
     steps, warmup = config.epochs * len(train_batches), round(config.warmup_epochs * len(train_batches))
 
@@ -153,53 +178,55 @@ def fit(
         step = progress.epoch * len(train_batches) + batch
         return config.optimizer.lr * cosine(step, steps, warmup=warmup)
 
+    def is_late() -> bool:
+        if math.isinf(minutes):
+            return False
+        return bool(together(torch.tensor(int(time.monotonic() > deadline)), fabric, "max"))
+
     def keep() -> None:
         progress.seconds = time.monotonic() - started
-        if checkpoint is not None and fabric.is_global_zero:
-            _keep(checkpoint, identity, model, ema, optimizer, progress)
+        if checkpoint is not None:
+            keep_progress(checkpoint, identity, model, ema, optimizer, progress, fabric)
         fabric.barrier()
+
+    def tell(**numbers: float) -> None:
+        if fabric.is_global_zero:
+            log(**numbers)
 
     while progress.epoch < config.epochs:
         net.train()
-        batches = train_batches.iterate(progress.epoch, progress.batch)
-        # on the CPU a second thread would only take the time of the first
-        for x, y in batches if fabric.device.type == "cpu" else ahead(batches):
-            lr = rate(progress.batch)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            batch = fabric.to_device((x, y))
-            value, numbers = loss(net, batch, generator(config.seed, progress.epoch, progress.batch, 1))
-            if not torch.isfinite(value):
-                raise DataError(
-                    f"fit: the loss became {float(value.detach())} in epoch {progress.epoch}, batch {progress.batch}; "
-                    "expected a finite number. Lower the learning rate, clip the gradient (clip_norm), or check the "
-                    "data."
-                )
-            optimizer.zero_grad()
-            fabric.backward(value)
-            if config.clip_norm:
-                fabric.clip_gradients(net, optimizer, max_norm=config.clip_norm)
-            optimizer.step()
-            after_step(model, lr)
-            if ema is not None:
-                _average(ema, model, config.ema_decay)
-            progress.batch += 1
-            for name, number in numbers.items():
-                progress.sums[name] = progress.sums.get(name, 0.0) + float(number)
-            if progress.batch % 50 == 0:
-                log(epoch=progress.epoch, batch=progress.batch, lr=lr, **_means(progress))
-            late = time.monotonic() > deadline
-            if late or progress.batch % config.checkpoint_steps == 0:
-                keep()
-            if late:
-                return progress.history
-        row = {"epoch": progress.epoch + 1, "lr": rate(len(train_batches) - 1)} | _means(progress, fabric)
+        with shared_batch_norm(model, fabric):
+            batches = train_batches.iterate(progress.epoch, progress.batch)
+            # on the CPU a second thread would only take the time of the first
+            for x, y in batches if fabric.device.type == "cpu" else ahead(batches):
+                lr = rate(progress.batch)
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                optimizer.zero_grad()
+                numbers = _gradients(net, loss, (x, y), config, progress, fabric)
+                if config.clip_norm:
+                    fabric.clip_gradients(net, optimizer, max_norm=config.clip_norm)
+                optimizer.step()
+                after_step(model, lr)
+                if ema is not None:
+                    _average(ema, model, config.ema_decay)
+                progress.batch += 1
+                for name, number in numbers.items():
+                    progress.sums[name] = progress.sums.get(name, 0.0) + number
+                if progress.batch % 50 == 0:
+                    tell(epoch=progress.epoch, batch=progress.batch, lr=lr, **_means(progress))
+                late = is_late()
+                if late or progress.batch % config.checkpoint_steps == 0:
+                    keep()
+                if late:
+                    return progress.history
+        row = {"epoch": progress.epoch + 1, "lr": rate(len(train_batches) - 1)} | _means(progress)
         if eval_batches is not None:
             judged = model if ema is None else ema
             row["eval_accuracy"] = judge(judged, eval_batches.iterate(0), fabric=fabric)
         row["seconds"] = time.monotonic() - started
         progress.history.append(row)
-        log(**row)
+        tell(**row)
         progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
         keep()
     if ema is not None:
@@ -207,11 +234,64 @@ def fit(
     return progress.history
 
 
-def _means(progress: Progress, fabric: Fabric | None = None) -> dict[str, float]:
-    means = {name: total / progress.batch for name, total in progress.sums.items()}
-    if fabric is not None and fabric.world_size > 1:
-        means = {name: float(fabric.all_reduce(torch.tensor(mean))) for name, mean in means.items()}  # pyright: ignore[reportArgumentType]
-    return means
+def _gradients(
+    net: Any, loss: Loss, batch: Batch, config: FitConfig, progress: Progress, fabric: Fabric
+) -> dict[str, float]:
+    """Put the gradient of the mean loss over the whole batch of all processes on the parameters.
+
+    Each part of a batch counts as its share of the samples, so that unequal parts give the mean of the whole too.
+
+    Returns:
+        The means over the whole batch of the numbers that the loss logs.
+
+    Raises:
+        DataError: if the loss is NaN or infinite in any process; the weights are untouched.
+    """
+    x, y = fabric.to_device(batch)
+    rank = (fabric.global_rank,) if fabric.global_rank else ()  # samples of another process get draws of their own
+    draws = generator(config.seed, progress.epoch, progress.batch, 1, *rank)
+    whole = int(together(torch.tensor(len(x)), fabric)) if fabric.world_size > 1 else len(x)
+    parts = list(zip(x.chunk(config.accumulate), y.chunk(config.accumulate)))
+    values, sums = [], {}
+    for number, part in enumerate(parts):
+        share = 1.0 if len(part[0]) == whole else len(part[0]) / whole
+        with fabric.no_backward_sync(net, enabled=number + 1 < len(parts)):
+            value, numbers = loss(net, part, draws)
+            scaled = value if share == 1 else value * (share * fabric.world_size)  # processes average gradients
+            values.append(share * float(value.detach()))
+            if fabric.world_size == 1:
+                _check_finite(values[-1] / share, progress)
+            fabric.backward(scaled)
+        for name, number_ in numbers.items():
+            sums[name] = sums.get(name, 0.0) + share * float(number_)
+    if fabric.world_size == 1:
+        return sums
+    total, *means = together(torch.tensor([sum(values), *sums.values()], dtype=torch.float64), fabric).tolist()
+    _check_finite(total, progress)
+    return dict(zip(sums, means))
+
+
+def _check_finite(value: float, progress: Progress) -> None:
+    if not math.isfinite(value):
+        raise DataError(
+            f"fit: the loss became {value} in epoch {progress.epoch}, batch {progress.batch}; expected a finite "
+            "number. Lower the learning rate, clip the gradient (clip_norm), or check the data."
+        )
+
+
+def _check_shares(batches: EpochBatches, fabric: Fabric) -> None:
+    """Raise ArgumentError for `Batches` that were made for another number of processes, or for another one of them."""
+    if not isinstance(batches, Shares):
+        return
+    made, here = (batches.rank, batches.world_size), (fabric.global_rank, fabric.world_size)
+    if made != here:
+        met = f"shares of process {made[0]} of {made[1]} in process {here[0]} of {here[1]}"
+        todo = "Batches(..., rank=fabric.global_rank, world_size=fabric.world_size)"
+        raise ArgumentError(sentence("fit.train_batches", met, "this process's own share", todo))
+
+
+def _means(progress: Progress) -> dict[str, float]:
+    return {name: total / progress.batch for name, total in progress.sums.items()}
 
 
 @torch.no_grad()
@@ -226,53 +306,3 @@ def _average(ema: nn.Module, model: nn.Module, decay: float) -> None:
 def _identity(config: FitConfig, batches: int) -> dict[str, Any]:
     optimizer = type(config.optimizer).__name__ + str(asdict(config.optimizer))
     return asdict(config) | {"optimizer": optimizer, "batches per epoch": batches}
-
-
-def _keep(path: Path, identity: dict[str, Any], model, ema, optimizer, progress: Progress) -> None:
-    """Write everything that a later `_resume` needs."""
-    state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in model.state_dict().items()}
-    if ema is not None:
-        tensors |= {f"ema.{name}": value for name, value in ema.state_dict().items()}
-    numbers = {}
-    for index, parts in state["state"].items():
-        for name, value in parts.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = value
-            elif value is not None:
-                numbers[f"{index}.{name}"] = value
-    tensors["random"] = torch.get_rng_state()
-    save(path, tensors, {"config": identity, "progress": vars(progress), "optimizer": numbers})
-
-
-def _resume(path: Path, identity: dict[str, Any], model, ema, optimizer) -> Progress:
-    """Fill model, average, optimiser and random state from a checkpoint and return where the run stood."""
-    tensors, description = load(path)
-    try:
-        saved, numbers = description["config"], description["optimizer"]
-        progress, random = Progress(**description["progress"]), tensors.pop("random")
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"checkpoint {path}: holds no training state ({error}). Start anew in an empty folder."
-        ) from error
-    saved = {"batches per epoch": identity["batches per epoch"]} | saved  # older checkpoints do not hold it
-    differing = [name for name, value in identity.items() if saved.get(name) != value]
-    if differing:
-        raise CheckpointError(
-            f"checkpoint {path}: was written with another {' and '.join(differing)}; expected the same config and "
-            "data. Use the run's own, or an empty folder to start anew."
-        )
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-    fill(model, part("model."), f"checkpoint {path}")
-    if ema is not None:
-        fill(ema, part("ema."), f"checkpoint {path}")
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in [*part("optimizer.").items(), *numbers.items()]:
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(random)
-    return progress

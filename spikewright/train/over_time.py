@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..core.arguments import check_module, named
@@ -81,13 +80,6 @@ class evaluating:  # noqa: N801 - reads as a statement
 def device_of(model: nn.Module) -> torch.device:
     """Where the first of the model's tensors is; the CPU if it has none."""
     return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
-
-
-def sum_over_processes(counts: Tensor, fabric: Fabric | None) -> Tensor:
-    """The counts of all processes together."""
-    if fabric is None or fabric.world_size == 1:
-        return counts
-    return fabric.all_reduce(counts, reduce_op="sum")  # pyright: ignore[reportReturnType]
 
 
 def check_steps(who: str, at: object, timesteps: int) -> None:

@@ -19,6 +19,7 @@ from ..core.arguments import check_module, named
 from ..core.errors import ArgumentError, DataError, ShapeError, sentence
 from ..core.input_error import readable_input
 from ..core.phases import Phases
+from ..core.processes import together
 from ..core.spiking import Timed
 from ..report.table import Column, Table
 from .evaluate import latencies, latency_columns
@@ -30,7 +31,6 @@ from .over_time import (
     checked_batches,
     device_of,
     evaluating,
-    sum_over_processes,
     sums_over_time,
 )
 
@@ -58,7 +58,7 @@ def mean_metric(model: nn.Module, batches: Iterable[Batch], metric: Metric, *, f
             with readable_input("mean_metric", x):
                 values = model(x)
             sums += torch.tensor([_sum("mean_metric", metric, values, y), len(x)], dtype=torch.float64)
-    total, samples = sum_over_processes(sums, fabric).tolist()
+    total, samples = together(sums, fabric).tolist()
     if not samples:
         raise DataError("mean_metric: got no sample; expected at least one batch. Check the data and the split.")
     return total / samples
@@ -176,7 +176,7 @@ def metric_over_time(
                 rest[0] += _sum(who, metric, expected, y)
                 rest[1] += float(expected.double().square().sum())
             rest[2] += len(x)
-    judged, apart, rest = (sum_over_processes(part, fabric) for part in (judged, apart, rest))
+    judged, apart, rest = (together(part, fabric) for part in (judged, apart, rest))
     of_source, power, samples = rest.tolist()
     if not samples:
         raise DataError(f"{who}: got no sample; expected at least one batch. Check the data and the split.")

@@ -39,8 +39,10 @@ def test_train_an_experiment_with_flags(run: Run, tmp_path: Path) -> None:
     assert (config["name"], config["images"], config["fit"]["epochs"]) == ("cifar10_resnet20_qcfs_l4", 8, 2)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
-    first, *epochs, _, _, weights_line, report_line = ran.out.splitlines()
+    first, *lines, _, _, weights_line, report_line = ran.out.splitlines()
     assert first == f"Run folder: {folder}"
+    assert lines[0].startswith("A training step with 4 samples holds at least ")
+    epochs = [line for line in lines if line.startswith("epoch")]
     assert epochs[0].startswith("epoch 1/2: lr 0.")
     assert f"eval accuracy {100 * rows[0]['eval_accuracy']:.2f} %" in " ".join(ran.out.split())
     assert weights_line == f"Weights: {folder / 'model.safetensors'}"
@@ -92,3 +94,13 @@ def test_a_resumed_folder_is_never_removed(run: Run, tmp_path: Path) -> None:
     ran = run("train", "--resume", folder, "--dataset", "nothing")
     assert (ran.status, "got 'nothing'" in ran.err) == (2, True)
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "environment.json"]
+
+
+def test_a_dry_run_shows_memory_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    """Layer by layer and in all; one of the two parts of a batch is run at once."""
+    ran = run("train", *TINY, "--images", "8", "--fit.accumulate", "2", "--dry_run", "--out", tmp_path / "runs")
+    assert (ran.status, ran.err) == (0, "")
+    assert "Memory of a training step" in ran.out
+    assert "Conv2d" in ran.out
+    assert "A training step with 2 samples holds at least " in ran.out
+    assert not (tmp_path / "runs").exists()

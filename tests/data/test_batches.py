@@ -7,7 +7,8 @@ from itertools import chain
 import pytest
 import torch
 
-from spikewright.core.errors import DataError
+from spikewright.core.errors import ArgumentError, DataError
+from spikewright.data.augment import AutoAugment, Compose, Cutout, HorizontalFlip, RandomCrop
 from spikewright.data.batches import Batches
 from spikewright.data.images import ImageDataset
 
@@ -113,6 +114,42 @@ def test_a_smaller_last_batch_is_shared_as_evenly_as_it_goes():
     assert parts == [[[0, 2], [4, 6]], [[1, 3], [5]]]
 
 
+def test_without_a_seed_shares_may_be_unequal_or_empty():
+    """7 images in batches of 3 for 2 processes: shares of 2 and 1, and a last batch for the first process alone."""
+    parts = [labels(Batches(DATA.subset(7), 3, rank=rank, world_size=2)) for rank in range(2)]
+    assert parts == [[[0, 2], [3, 5], [6]], [[1], [4]]]
+
+
+AUGMENTATIONS = {
+    "crop": RandomCrop(2),
+    "flip": HorizontalFlip(),
+    "holes": Cutout(size=2, holes=2),
+    "policy": AutoAugment(),
+    "all": Compose((RandomCrop(2), HorizontalFlip(), AutoAugment(), Cutout(size=3))),
+}
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_augmentation_is_that_of_the_whole_batch(name, world_size):
+    """Each image is changed in the same way, whichever process has it; the last batch is uneven."""
+    images = torch.randint(0, 256, (22, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = ImageDataset(images, torch.arange(22) % 10, tuple("abcdefghij"))
+    how = {"seed": 5, "augment": AUGMENTATIONS[name]}
+    whole = list(Batches(data, 12, **how).iterate(1))
+    for rank in range(world_size):
+        own = list(Batches(data, 12, rank=rank, world_size=world_size, **how).iterate(1))
+        for (x, y), (part, labels_) in zip(whole, own, strict=True):
+            assert torch.equal(x[rank::world_size], part)
+            assert torch.equal(y[rank::world_size], labels_)
+
+
+def test_a_step_that_cannot_be_shared_is_refused():
+    batches = Batches(DATA, 2, seed=0, augment=Compose((noise,)), rank=0, world_size=2)
+    with pytest.raises(ArgumentError, match=r"Compose.steps: got function; expected steps with a method part"):
+        next(batches.iterate(0))
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
@@ -121,8 +158,8 @@ def test_a_smaller_last_batch_is_shared_as_evenly_as_it_goes():
         ({"batch_size": 2, "augment": noise}, "an augmentation without a seed.* Give a seed"),
         ({"batch_size": 11, "drop_last": True}, "10 images, fewer than one batch of 11.* Lower the batch size"),
         ({"batch_size": 2, "rank": 2, "world_size": 2}, "rank 2 of 2 processes; expected 0 <= rank < world_size"),
-        ({"batch_size": 3, "world_size": 2}, "3 for 2 processes; expected a multiple"),
-        ({"batch_size": 9, "world_size": 3}, "a last batch of 1 images for 3 processes.* Set drop_last"),
+        ({"batch_size": 3, "world_size": 2, "seed": 0}, "3 for 2 processes; expected a multiple"),
+        ({"batch_size": 9, "world_size": 3, "seed": 0}, "a last batch of 1 images for 3 processes.* Set drop_last"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, match):

@@ -29,4 +29,4 @@ def test_errors_name_the_batches_and_what_they_hold():
     with pytest.raises(DataError, match=r"Mine.dataset: got no recording; expected at least one"):
         EpochOrder(0, 4, who="Mine", noun="recording")
     with pytest.raises(DataError, match=r"last batch of 1 recordings for 2 processes; expected a recording for every"):
-        EpochOrder(5, 4, world_size=2, who="Mine", noun="recording")
+        EpochOrder(5, 4, seed=0, world_size=2, who="Mine", noun="recording")

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from spikewright.core.errors import ArgumentError, CheckpointError, DataError
 from spikewright.data import Batches, ImageDataset
 from spikewright.train import SGD, AdamW, FitConfig, Loss, accuracy, cross_entropy, fit, load_model
-from spikewright.train.checkpoint import load
+from spikewright.train.checkpoint import load, save
+from spikewright.train.launch import launched
 from spikewright.train.optim import cosine
 
 
@@ -473,3 +474,78 @@ def test_labels_that_the_network_does_not_have() -> None:
 def test_config(arguments: dict, text: str) -> None:
     with pytest.raises(ArgumentError, match=text):
         FitConfig(**arguments)
+
+
+# parts of batches, and number formats
+
+
+def without_norm() -> nn.Module:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)).double()
+
+
+def in_float64() -> list[tuple[Tensor, Tensor]]:
+    """Seven batches of eight, and one of three, which does not fall into equal parts."""
+    return [(x.double(), y) for x, y in Batches(TRAIN, 8, seed=3)] + [
+        (torch.rand(3, 1, 4, 4).double(), torch.arange(3))
+    ]
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 8, 100])
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(accumulate: int) -> None:
+    """Also where parts are unequal; more parts than samples are as many as samples."""
+    torch.manual_seed(0)
+    data, found = in_float64(), []
+    for parts in (1, accumulate):
+        model = without_norm()
+        history = fit(model, cross_entropy(), data, None, replace(PLAIN, clip_norm=0.5, accumulate=parts))
+        found.append((model, history))
+    (whole, rows), (parted, others) = found
+    for name, value in whole.state_dict().items():
+        assert torch.allclose(parted.state_dict()[name], value, rtol=1e-9, atol=1e-12)
+    for row, other in zip(rows, others, strict=True):
+        assert other["loss"] == pytest.approx(row["loss"], rel=1e-9)
+        assert other["accuracy"] == pytest.approx(row["accuracy"], rel=1e-6)
+
+
+def test_parts_are_run_one_after_another() -> None:
+    sizes: list[int] = []
+
+    class Watch(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            sizes.append(len(x))
+            return x
+
+    model = nn.Sequential(Watch(), nn.Flatten(), nn.Linear(16, 4))
+    fit(model, LOSS, Batches(TRAIN.subset(16), 8), None, replace(PLAIN, epochs=1, accumulate=3))
+    assert sizes == [3, 3, 2, 3, 3, 2]
+
+
+def test_the_number_of_parts_belongs_to_the_run(tmp_path: Path) -> None:
+    """A checkpoint from before there were parts is one of whole batches."""
+    run(replace(PLAIN, epochs=1), tmp_path)
+    tensors, description = load(tmp_path / "checkpoint.safetensors")
+    del description["config"]["accumulate"]
+    save(tmp_path / "checkpoint.safetensors", tensors, description)
+    run(replace(PLAIN, epochs=1), tmp_path)
+    with pytest.raises(CheckpointError, match="was written with another accumulate"):
+        run(replace(PLAIN, epochs=1, accumulate=2), tmp_path)
+
+
+@pytest.mark.parametrize("accumulate", [0, True, 1.5])
+def test_impossible_numbers_of_parts(accumulate) -> None:
+    with pytest.raises(ArgumentError, match=r"FitConfig\.accumulate: got"):
+        FitConfig(accumulate=accumulate)
+
+
+def test_mixed_precision_trains_on_the_cpu() -> None:
+    """Layers compute in bfloat16, weights and their updates stay in float32, and it learns."""
+    kinds: set[torch.dtype] = set()
+    model = network()
+    model[0].register_forward_hook(lambda layer, x, y: kinds.add(y.dtype))
+    config = FitConfig(epochs=12, optimizer=SGD(lr=0.1), warmup_epochs=1.0, accumulate=2)
+    with launched("cpu", "bf16-mixed") as fabric:
+        history = fit(model, LOSS, batches(), Batches(TEST, 16), config, fabric=fabric)
+    assert torch.bfloat16 in kinds
+    assert all(part.dtype == torch.float32 for part in model.parameters())
+    assert history[-1]["eval_accuracy"] > 0.9

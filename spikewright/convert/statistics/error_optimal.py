@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from ...core.errors import ArgumentError, sentence
+from ...core.processes import Processes
 from ..operations import Site
 from .histogram import RunningHistogram
 from .level_statistic import LevelStatistic
@@ -67,6 +68,9 @@ class _RunningError(Measure):
 
     def update(self, values: Tensor) -> None:
         self.histogram.count(values)
+
+    def merge(self, processes: Processes) -> None:
+        self.histogram.merge(processes)
 
     def result(self) -> Tensor:
         from .least_error import least_error_threshold

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from ...core.errors import ArgumentError, ConversionError, DataError, sentence
+from ...core.processes import Processes, together
 from ..operations import Site, upper_bound
 from .gain import iterated_threshold, optimal_threshold
 from .level_statistic import LevelStatistic
@@ -84,6 +85,13 @@ class _RunningMoments(Measure):
         self.squares = self.squares + squares + apart.square() * (self.count * more / total)
         self.mean = self.mean + apart * (more / total)
         self.count = total
+
+    def merge(self, processes: Processes) -> None:
+        own, mean = self.count, self.mean
+        self.count = int(together(torch.tensor(own), processes))
+        if self.count:
+            self.mean = together(mean * (own / self.count), processes)
+            self.squares = together(self.squares + (mean - self.mean).square() * own, processes)
 
     def result(self) -> Tensor:
         if not self.count:

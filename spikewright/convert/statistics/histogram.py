@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import DataError
+from ...core.processes import Processes, together
 from .statistic import broken_values
 
 FRACTION = 10
@@ -81,6 +82,21 @@ class RunningHistogram:
         places = ((bits + _ROUND_UP) >> _DROPPED) - self.first
         for row, found in zip(self._recent, places):
             row += torch.bincount(found.flatten(), minlength=self.BINS).cpu().numpy().astype(np.int32)
+
+    def merge(self, processes: Processes) -> None:
+        """Take in the counts of the other processes, as if all values had been counted in this one.
+
+        Every process must have counted something: the bins of all are moved up to where the largest value asks for
+        them, and then counts add up.
+        """
+        first = int(together(torch.tensor(self.first), processes, "max"))
+        for counts in (self._recent, self._older):
+            if counts is not None and first > self.first:
+                _move_up(counts, first - self.first)
+        self.first = first
+        self._older = together(self.counts, processes).numpy()
+        self._recent[:] = 0
+        self._recent_values = 0
 
     def places_of(self, rank: int) -> Tensor:
         """The place of each group's value of that rank, 1 for the smallest, [G]."""

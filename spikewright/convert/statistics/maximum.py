@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import DataError
+from ...core.processes import Processes, together
 from .statistic import Measure, Statistic
 
 
@@ -33,6 +34,10 @@ class _RunningMaximum(Measure):
     def update(self, values: Tensor) -> None:
         top = values.amax(tuple(range(1, values.dim()))).clamp_(min=0)
         self.top = top if self.top is None else torch.maximum(self.top, top)
+
+    def merge(self, processes: Processes) -> None:
+        if self.top is not None:
+            self.top = together(self.top, processes, "max")
 
     def result(self) -> Tensor:
         if self.top is None:

@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset
 
 from ...core.errors import ConversionError, DataError, sentence
 from ...core.input_error import readable_input
+from ...core.processes import Processes, together
 from ..operations import Site
 from .groups import Groups
 from .statistic import At, broken_values
@@ -86,13 +87,16 @@ def _stacked(samples: Iterator[Any]) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any) -> Thresholds:
+def measure(
+    graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any, processes: Processes | None = None
+) -> Thresholds:
     """Run calibration data through a network and measure chosen activations.
 
     Args:
         graph: a traced network in `eval()`.
         wanted: sites and what to measure there.
         data: see `images`.
+        processes: others that run other data through the same network; the thresholds are those of all data.
 
     Returns:
         Site name -> thresholds, shaped to broadcast over [N, *F]: [] per layer, [C, 1, ...] per channel, [*F] per
@@ -137,10 +141,14 @@ def measure(graph: fx.GraphModule, wanted: Iterable[tuple[Site, At]], data: Any)
             with readable_input("calibration", x):
                 observer.run(x.to(_device(graph)))
         samples += x.shape[0]
-    if not samples:
+    if not int(together(torch.tensor(samples), processes, "min")):
         raise DataError(
             sentence("calibration", "no sample", "at least one batch of images", "Check the loader and its split")
         )
+    if processes is not None and processes.world_size > 1:
+        samples = int(together(torch.tensor(samples), processes))
+        for name, _, _, _ in rows:
+            measures[name].merge(processes)
     found = {
         name: threshold_of(name, measures[name].result(), shapes[name], statistic.groups)
         for name, _, _, statistic in rows

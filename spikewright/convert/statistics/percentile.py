@@ -9,6 +9,7 @@ from numbers import Real
 from torch import Tensor
 
 from ...core.errors import ArgumentError, DataError, sentence
+from ...core.processes import Processes
 from .histogram import RunningHistogram
 from .statistic import Measure, Statistic
 
@@ -48,6 +49,9 @@ class _RunningPercentile(Measure):
 
     def update(self, values: Tensor) -> None:
         self.histogram.count(values)
+
+    def merge(self, processes: Processes) -> None:
+        self.histogram.merge(processes)
 
     def result(self) -> Tensor:
         total = self.histogram.total()

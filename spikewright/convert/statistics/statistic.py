@@ -12,6 +12,7 @@ from torch import Tensor, fx
 
 from ...core.arguments import named
 from ...core.errors import ArgumentError, DataError, sentence
+from ...core.processes import Processes
 from ..operations import Site
 from .groups import GROUPS, Groups, per_layer
 
@@ -51,6 +52,15 @@ class Measure(ABC):
 
         A statistic of sizes counts those below 0 as 0.
         """
+
+    def merge(self, processes: Processes) -> None:
+        """Take in what the other processes have measured; afterwards all of them hold the same.
+
+        Raises:
+            ArgumentError: unless the measurement says how.
+        """
+        who, todo = type(self).__name__, "Give it a method merge(processes), or calibrate in one process"
+        raise ArgumentError(sentence(who, f"values of {processes.world_size} processes", "those of one", todo))
 
     @abstractmethod
     def result(self) -> Tensor:
