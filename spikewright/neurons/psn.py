@@ -65,7 +65,7 @@ def _by_step(numbers: Tensor, xs: Tensor) -> Tensor:
 class ParallelNeuron(Remembering):
     """Abstract: neurons without a step of their own. They fire where the potential reaches the threshold.
 
-    Unrolls, recordings of membranes and the event runtime need a step, and pass them by; counts of spikes do not.
+    Unrolls and recordings of membranes need a step, and pass them by; the event runtime leaves them to torch.
 
     Args:
         v_threshold: threshold at the beginning, above 0; trained.
