@@ -98,6 +98,7 @@ def take_over(model: nn.Module, source: nn.Module, who: str) -> None:
 
     Where the source has trained the threshold of an activation (`QCFS`), the neuron in its place gets it, as threshold
     and as what one spike delivers; other constants of the neurons stay as they are, unless the source has them, too.
+    What only the source's neurons have is left.
 
     Args:
         model: the network of neurons, a `Spiking` shell.
@@ -114,6 +115,7 @@ def take_over(model: nn.Module, source: nn.Module, who: str) -> None:
     own = model.state_dict()
     neurons = {name for name, module in model.named_modules() if isinstance(module, Neuron)}
     taken = {f"module.{name}": value for name, value in given.items()}
+    taken = {name: value for name, value in taken.items() if name in own or name.rpartition(".")[0] not in neurons}
     for name, value in own.items():
         site, _, constant = name.rpartition(".")
         if site in neurons:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from spikewright.convert import convert
 from spikewright.convert.recipe import Conversion
 from spikewright.convert.recipes import OPI
 from spikewright.data import ImageDataset, synthetic
+from spikewright.experiments import cost
 from spikewright.experiments.judging import Judging
 from spikewright.experiments.network import Network, load_network
+from spikewright.experiments.neuron_choice import LIFNeurons
 from spikewright.experiments.training import TrainRun
+from spikewright.models import MODELS
+from spikewright.models.normalize import Normalize
 from spikewright.train.fit import FitConfig
 
 OWN = '''
@@ -117,3 +122,23 @@ def tiny(tmp_path: Path) -> TrainRun:
         threads=1,
         out=tmp_path,
     )
+
+
+def small(
+    classes: int, activation: Callable[[], nn.Module] = nn.ReLU, *, mean: Sequence[float], std: Sequence[float]
+) -> nn.Sequential:
+    """Two layers of neurons for images of 16x16 pixels."""
+    first = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), activation(), nn.AvgPool2d(4))
+    return nn.Sequential(
+        Normalize(mean, std), first, nn.Flatten(), nn.Linear(64, 16), activation(), nn.Linear(16, classes)
+    )
+
+
+@pytest.fixture
+def spiking(tiny: TrainRun, monkeypatch: pytest.MonkeyPatch) -> TrainRun:
+    """Four updates of a small spiking network of LIF neurons, T = 4, judged on twenty images; costs are counted on four."""
+    monkeypatch.setitem(MODELS, "small", small)
+    monkeypatch.setattr(synthetic, "SPEC", replace(synthetic.SPEC, splits={"train": 800, "test": 20}))
+    monkeypatch.setattr(cost, "COUNTED", 4)
+    network = replace(tiny.network, architecture="small", neurons=LIFNeurons())
+    return replace(tiny, name="spiking", network=network, images=16)

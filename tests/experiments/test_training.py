@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from spikewright.coding import repeat
 from spikewright.convert import prepare_trained
 from spikewright.convert.recipes import OPI, QCFS
 from spikewright.convert.statistics import Maximum, Statistic
 from spikewright.core.config import from_json, to_json
 from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError
+from spikewright.core.spiking import Spiking
 from spikewright.data import synthetic
 from spikewright.data.augment import Cutout
-from spikewright.experiments import EXPERIMENTS
+from spikewright.experiments import EXPERIMENTS, cost
 from spikewright.experiments.network import embedded, load_network, save_network
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun, run_training
@@ -40,14 +42,16 @@ def small_relu(tiny: TrainRun, seed: int = 3) -> str:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_makes_two_updates(name: str, tiny: TrainRun) -> None:
+def test_every_experiment_makes_two_updates(name: str, tiny: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "SPEC", replace(synthetic.SPEC, splits={"train": 800, "test": 20}))
+    monkeypatch.setattr(cost, "COUNTED", 2)
     experiment = EXPERIMENTS[name]()
     trained = small_relu(tiny)
     config = replace(
         experiment,
         weights=experiment.weights and trained,
         teacher=experiment.teacher and trained,
-        network=replace(tiny.network, prepare=experiment.network.prepare),
+        network=replace(tiny.network, prepare=experiment.network.prepare, neurons=experiment.network.neurons),
         fit=replace(experiment.fit, epochs=1, checkpoint_steps=1),
         **{part: getattr(tiny, part) for part in ("dataset", "images", "batch_size", "device", "threads", "out")},
     )
@@ -62,7 +66,10 @@ def test_every_experiment_makes_two_updates(name: str, tiny: TrainRun) -> None:
     loaded = load_network(str(folder.path))
     assert loaded.description["about"]["train_images"] == 8
     assert loaded.description["about"]["test_accuracy"] == row["eval_accuracy"]
-    assert loaded.model(torch.rand(2, 3, 16, 16)).shape == (2, 4)
+    spiking = isinstance(loaded.model, Spiking)
+    assert spiking == (experiment.network.neurons is not None)
+    image = torch.rand(2, 3, 16, 16)
+    assert loaded.model(repeat(image, 4) if spiking else image).shape == ((4, 2, 4) if spiking else (2, 4))
     assert f"{100 * row['eval_accuracy']:.2f} %" in report.summary
     assert (folder.path / "figures" / "learning_curve.svg").is_file()
 
