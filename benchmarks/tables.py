@@ -12,6 +12,7 @@ from typing import Any
 
 import calibration
 import dense_gpu
+import direct_training
 import event_exit
 import event_fuzzing
 import event_layers
@@ -178,6 +179,12 @@ def _step_cost(result: Result) -> str:
     dense = "Layers are dense here: a silent neuron costs as much as any."
     words = f"Compiled neurons, {_machine(result)} {_load(result)} {dense}"
     return "\n\n".join(["## What a step costs", words, step_cost.comparison(result).to_markdown(heading="###")]) + "\n"
+
+
+def _direct_training(result: Result) -> str:
+    parts = [direct_training.words(result), direct_training.seen(result), f"Run {_machine(result)}"]
+    tables = [t.to_markdown(heading="###") for t in direct_training.tables(result)]
+    return "\n\n".join([f"## {result['what']}", *filter(None, parts), *tables]) + "\n"
 
 
 def _event_layers(result: Result) -> str:
@@ -457,6 +464,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "neuron-kernels-gpu": (lambda result: [neuron_kernels.table(result).to_markdown(heading="###")], _neuron_kernels),
     "direct-training-gpu": (lambda result: [interrupted.table(result).to_markdown(heading="###")], _interrupted),
     "event-fuzzing": (lambda result: [event_fuzzing.table(result).to_markdown(heading="###")], _event_fuzzing),
+    "direct-training": (
+        lambda result: [t.to_markdown(heading="###") for t in direct_training.tables(result)],
+        _direct_training,
+    ),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),
     "kill-and-resume": (
