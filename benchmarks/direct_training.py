@@ -316,7 +316,7 @@ NMNIST = Part(
     lambda activation: event_cnn(10, activation),
     partial(event_data, "nmnist", TimeBins(8), 20, 20),
     AdamW(lr=0.003),
-    15,
+    10,
     20,
     {"LIF": Choice(lif), "LM-H": Choice(LMH)},
 )
@@ -448,7 +448,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the results")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    parts = [part for part in PARTS if part.name in options.parts]
+    parts = [part for name in options.parts for part in PARTS if part.name == name]
     made_of = environment(("torch", "numpy", "lightning-fabric", "spikewright"), source=Path(__file__))
     partly = options.results / CASE / "rows.jsonl"
     rows, before, began = kept_rows(partly), os.getloadavg(), time.monotonic()
