@@ -13,6 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from .dynamics import Hierarchical, Leaky, dynamics_of
 from .kernels.derivatives import AS_WIDE_AS_THRESHOLD, code_of
+from .norm_again import norm_behind
+from .packing import recomputes
 from .reset import detached, forward_of, none, subtract, to_zero
 from .types import State
 from .unroll import bptt
@@ -124,8 +126,9 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, kind: Kind, xs: Tensor, *given: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        loops = _loops(xs)
-        outputs, kept, ctx.order = loops.forward(kind, xs, given, any(ctx.needs_input_grad))
+        loops, asked = _loops(xs), any(ctx.needs_input_grad)
+        ctx.again = norm_behind(xs) if asked and recomputes.get() else None
+        outputs, kept, ctx.order = loops.forward(kind, xs, given, asked and ctx.again is None)
         ctx.kind, ctx.loops, ctx.parts = kind, loops, len(kept)
         ctx.save_for_backward(*kept, *given)
         ctx.set_materialize_grads(False)
@@ -135,6 +138,8 @@ class _Fused(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gspikes, *gends):  # pyright: ignore[reportIncompatibleMethodOverride]
         kept, given = ctx.saved_tensors[: ctx.parts], ctx.saved_tensors[ctx.parts :]
+        if ctx.again is not None:
+            kept = ctx.loops.kept_of(ctx.kind, ctx.again(), given)
         wanted = ctx.needs_input_grad[1:]
         return None, *ctx.loops.backward(ctx.kind, ctx.order, kept, given, gspikes, gends, wanted)
 

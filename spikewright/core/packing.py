@@ -1,15 +1,19 @@
-"""packed_spikes(): what is kept for the backward pass and holds only 0 and one other value is kept as bits."""
+"""packed_spikes(): for the backward pass spikes are kept as bits, and what a batch norm gives to neurons not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+recomputes: ContextVar[bool] = ContextVar("recomputes", default=False)
+"""Whether the input of neurons behind a batch norm is computed again in the backward pass."""
 
 SMALLEST = 4096
 """Values of the smallest tensor that is looked at."""
@@ -36,11 +40,12 @@ class _Bits:
 
 @contextmanager
 def packed_spikes() -> Iterator[None]:
-    """Within the block autograd keeps spikes as bits: a 32nd of the memory of single precision.
+    """Within the block autograd keeps less: spikes as bits, and of what neurons get nothing that can be made again.
 
     Layers keep their input for the backward pass; behind neurons it is spikes, 0 or one amplitude. Every tensor that
     turns out to hold nothing else is kept as bits and made again when its gradient is computed; others are kept as they
-    are. Results are the same bits. On a GPU a tensor is looked at on the device, which waits for it once per layer.
+    are. Neurons that run `fused` behind a batch norm keep no input: it is computed again from what the norm keeps.
+    Results are the same bits. On a GPU a tensor is looked at on the device, which waits for it once per layer.
 
     Example:
         >>> weight = torch.ones(8192, requires_grad=True)
@@ -51,8 +56,12 @@ def packed_spikes() -> Iterator[None]:
         >>> torch.equal(weight.grad, spikes)
         True
     """
-    with torch.autograd.graph.saved_tensors_hooks(_pack, _unpack):
-        yield
+    before = recomputes.set(True)
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(_pack, _unpack):
+            yield
+    finally:
+        recomputes.reset(before)
 
 
 def _pack(x: Tensor) -> Tensor | _Bits:

@@ -1,11 +1,13 @@
 """packed_spikes: the same gradients from a fraction of the memory, and everything else left as it is."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from spikewright.core import Spiking, fused, packed_spikes
-from spikewright.core.packing import _as_bits, _Bits, _pack, _unpack
+from spikewright.core.packing import _as_bits, _Bits, _pack, _unpack, recomputes
 from spikewright.neurons import LIF
 
 
@@ -82,6 +84,53 @@ def test_the_gradients_are_the_same_bits_from_less_memory(network):
         kept.append(sum(seen))
     assert all(torch.equal(a, b) for a, b in zip(*gradients))
     assert kept[1] < 0.75 * kept[0]
+
+
+def held(network, xs, packing):
+    """Bytes that are kept, and the gradients; the input of a layer that several keep counts once."""
+    kept = {}
+
+    def see(x):
+        found = _pack(x) if packing else x
+        tensor = found.bits if isinstance(found, _Bits) else found
+        kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        see.alive.append(tensor)
+        return found
+
+    see.alive = []
+    network.zero_grad()
+    token = recomputes.set(packing)
+    with torch.autograd.graph.saved_tensors_hooks(see, _unpack):
+        loss = network(xs).square().sum()
+    recomputes.reset(token)
+    loss.backward()
+    return sum(kept.values()), [parameter.grad.clone() for parameter in network.parameters()]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_behind_a_batch_norm_no_input_is_kept(network, layout):
+    network.to(memory_format=layout)
+    xs = torch.rand(4, 6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    (most, expected), (least, found) = held(network, xs, False), held(network, xs, True)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found))
+    assert least < 0.45 * most
+
+
+def test_running_statistics_move_once(network):
+    xs = torch.rand(4, 6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    twin = copy.deepcopy(network)
+    network(xs).sum().backward()
+    with packed_spikes():
+        loss = twin(xs).sum()
+    loss.backward()
+    for one, other in zip(network.buffers(), twin.buffers()):
+        assert torch.equal(one, other)
+
+
+def test_norms_that_do_not_train_keep_what_they_keep(network):
+    xs = torch.rand(4, 6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    network.eval()
+    assert all(torch.equal(a, b) for a, b in zip(held(network, xs, False)[1], held(network, xs, True)[1]))
 
 
 def test_within_the_block_only(network):

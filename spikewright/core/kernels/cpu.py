@@ -39,6 +39,11 @@ def forward(
     return outputs, (xs,) if keep else (), order
 
 
+def kept_of(kind: Any, xs: Tensor, given: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What `forward` would have kept for this input."""
+    return (xs,)
+
+
 def backward(
     kind: Any,
     order: Order,

@@ -43,6 +43,11 @@ def forward(
     return (order.unflat(spikes, steps), *(order.unflat(end) for end in ends)), kept, order
 
 
+def kept_of(kind: Any, xs: Tensor, given: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What `forward` would have kept for this input: its steps are run again."""
+    return forward(kind, xs, given, keep=True)[1]
+
+
 def backward(
     kind: Any,
     order: Order,
