@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -120,6 +121,28 @@ class CompiledNetwork(Timed):
     def _carries(self) -> bool:
         """Whether states are carried from call to call."""
         return any(part.carry is not None for part in self._stateful)
+
+    @contextmanager
+    def _states_restored(self) -> Iterator[None]:
+        """Within the block carried states move on; after it they are those of before."""
+        before = [(part.carry, part.carry.state) for part in self._stateful if part.carry is not None]
+        try:
+            yield
+        finally:
+            for carry, state in before:
+                carry.state = state
+
+    @contextmanager
+    def _without_states(self) -> Iterator[None]:
+        """Within the block no state is carried."""
+        before = [(part, part.carry) for part in self._stateful]
+        try:
+            for part, _ in before:
+                part.carry = None
+            yield
+        finally:
+            for part, carry in before:
+                part.carry = carry
 
     def _run_operations(
         self,

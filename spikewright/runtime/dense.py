@@ -113,12 +113,14 @@ class DenseNetwork(CompiledNetwork):
     def explain(self, xs: Tensor) -> Table:
         """Run an input [T, N, ...] and say of every layer how it ran and why, how much work, how long.
 
-        The layers are timed one by one by the device's own clock; the caption has the time of a whole call.
+        The layers are timed one by one by the device's own clock; the caption has the time of a whole call. Inside
+        `carry_state` it goes on from the states there are, and leaves them as they are.
 
         Raises:
             ShapeError, DataError, ArgumentError, ConversionError: as in `forward`.
         """
-        self(xs)
+        with self._states_restored():
+            self(xs)
         given, clock = one_step_if_repeated(xs), _Clock(self.device)
         kernel = self.device.type == "cuda" and has_kernel()
         rows: list[tuple[Any, ...]] = []
@@ -135,13 +137,16 @@ class DenseNetwork(CompiledNetwork):
             return out
 
         with self._lock, torch.inference_mode():
-            self._run(given, len(xs), described)
+            with self._states_restored():
+                self._run(given, len(xs), described)
             clock.wait_a_little()
-            self._run(given, len(xs), timed)
+            with self._states_restored():
+                self._run(given, len(xs), timed)
             seconds = clock.seconds()
         whole = _Clock(self.device)
         whole.tick()
-        self(xs)
+        with self._states_restored():
+            self(xs)
         whole.tick()
         (total,) = whole.seconds()
         words = "recorded" if not self.why_not_recorded else f"not recorded: {self.why_not_recorded}"

@@ -99,7 +99,7 @@ class Layer:
         counts.fill(0)
         state = self._carried(samples)
         if self.program.window and (state is None or not state.resumed):
-            check_window(call.steps, self.program.window, type(self.neuron).__name__)
+            check_window(torch.from_numpy(call.steps), self.program.window, type(self.neuron).__name__)
         numbers = self.program.numbers_of(state is not None and state.resumed)
         if state is None:
             kept, steps = call.no_state, call.steps

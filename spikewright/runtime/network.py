@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from ..core.input_error import readable_input
+from ..core.parallel import threads_for, threads_restored
 from ..core.probe import Probed
 from ..core.spiking import Spiking
 from ..core.temporal import check_finite, check_sequence
@@ -63,12 +64,14 @@ class EventNetwork(CompiledNetwork):
                 source.stored = WEIGHTS[weights]
         self._constants = self._handed_out(found)
         self._last_use = last_uses(self.operations, graph)
+        self._pace: dict[fx.Node, float] = {}  # of each operation, in seconds per sample and step on one thread
 
     def __deepcopy__(self, memo: dict) -> EventNetwork:
         twin = EventNetwork(*copy.deepcopy((self._source[0], self.graph), memo), self._shapes, self.weights)
         for own, other in zip(self.operations, twin.operations):
             for source, same in zip(getattr(own, "sources", ()), getattr(other, "sources", ())):
                 same.density_limit = source.density_limit
+            twin._pace[other.node] = self._pace[own.node]
         return twin
 
     def forward(self, xs: Tensor) -> Tensor:
@@ -91,10 +94,12 @@ class EventNetwork(CompiledNetwork):
     def choose(self, example: Tensor) -> None:
         """Decide for every layer, by timing it on typical input [T, N, ...], up to which density events are faster.
 
+        The time on one thread that each operation then takes decides how many threads a call gives it. States that are
+        being carried stay as they are: the example is a sequence of its own.
+
         Raises:
             ShapeError, ArgumentError, ConversionError: as in `forward`.
         """
-        self._check(example)
 
         def decide(operation: Operation, wires: Mapping[fx.Node, Any]) -> Any:
             if isinstance(operation, Layer):
@@ -102,8 +107,22 @@ class EventNetwork(CompiledNetwork):
                     choose_path(operation, source, wires)
             return operation.run(wires)
 
-        with self._lock, torch.inference_mode():
-            self._run(example[:, : self._together(*example.shape[:2])], decide)
+        def timed(operation: Operation, wires: Mapping[fx.Node, Any]) -> Any:
+            begin = time.perf_counter()
+            out = operation.run(wires)
+            spent = (time.perf_counter() - begin) / rows
+            self._pace[operation.node] = min(self._pace.get(operation.node, spent), spent)
+            return out
+
+        with self._lock, torch.inference_mode(), self._without_states(), threads_restored():
+            self._check(example)
+            some = example[:, : self._together(*example.shape[:2])]
+            rows = len(some) * some.shape[1]
+            torch.set_num_threads(1)
+            self._run(some, decide)
+            self._pace.clear()
+            for _ in range(_ROUNDS):
+                self._run(some, timed)
 
     def _handed_out(self, found: Found) -> tuple[list[Probed], list[list[tuple[Tensor, ...]]]]:
         """The probed layers that torch runs, with their constant parts; a layer that is compiled keeps its own."""
@@ -124,10 +143,13 @@ class EventNetwork(CompiledNetwork):
     def explain(self, xs: Tensor) -> Table:
         """Run an input [T, N, ...] and say of every layer on which path it ran, how dense, how much work, how long.
 
+        Inside `carry_state` it goes on from the states there are, and leaves them as they are.
+
         Raises:
             ShapeError, DataError, ArgumentError, ConversionError: as in `forward`.
         """
-        self(xs)
+        with self._states_restored():
+            self(xs)
         steps: list[Step] = []
 
         def timed(operation: Operation, wires: Mapping[fx.Node, Any]) -> Any:
@@ -137,12 +159,21 @@ class EventNetwork(CompiledNetwork):
             steps.append(Step(operation, given, out, time.perf_counter() - begin))
             return out
 
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), self._states_restored():
             self._run(xs, timed)
         return explained(steps, xs.shape[1], xs.shape[0])
 
     def _run(self, xs: Tensor, run: Callable[[Operation, Mapping[fx.Node, Any]], Any] | None = None) -> Wire:
-        return self._run_operations(self.operations, one_step_if_repeated(xs), len(xs), run)
+        rows = len(xs) * xs.shape[1]
+        with threads_restored() as allowed:
+
+            def on_threads(operation: Operation, wires: Mapping[fx.Node, Any]) -> Any:
+                torch.set_num_threads(threads_for(self._pace.get(operation.node, 0.0) * rows, allowed))
+                return operation.run(wires) if run is None else run(operation, wires)
+
+            several = on_threads if allowed > 1 else run
+            return self._run_operations(self.operations, one_step_if_repeated(xs), len(xs), several)
 
 
+_ROUNDS = 3
 _CACHE_BYTES = 4 * 1024 * 1024

@@ -83,7 +83,9 @@ def program(dynamics: Dynamics, amplitude: Tensor, shape: tuple[int, ...]) -> Pr
         return _rehearsed(dynamics, worth[0, 0], shape)
     if isinstance(dynamics, Replayed):
         return _replayed(dynamics, worth[0, 0], shape)
-    return (_graded if isinstance(dynamics, Graded) else _differential)(dynamics, worth[0, 0], shape)
+    if isinstance(dynamics, Graded):
+        return _graded(dynamics, worth[0, 0], shape)
+    return _differential(dynamics, worth[0, 0], shape)
 
 
 def _leaky(dynamics: Leaky, worth: np.ndarray, shape: tuple[int, ...]) -> Program | None:

@@ -1,6 +1,7 @@
 """The compiled loop against torch: convolutions of every geometry, linear layers, sums, neurons of every kind."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -178,7 +179,7 @@ def test_neurons_with_rules_that_the_loop_does_not_know_are_left_to_torch(neuron
 @pytest.mark.parametrize("rule", [paper, authors_code, guarded, published], ids=repr)
 @pytest.mark.parametrize("iterations", [1, 2, 8])
 def test_decisions_are_those_of_torch_for_any_current(rule: MaskRule | OffsetRule, iterations: int) -> None:
-    made = {"v_threshold": 0.1 + PER_CHANNEL.view(20), "start": torch.linspace(-0.5, 1.5, 20)}
+    made: dict[str, Any] = {"v_threshold": 0.1 + PER_CHANNEL.view(20), "start": torch.linspace(-0.5, 1.5, 20)}
     neuron = (
         MaskedIF(rehearsal=iterations, rule=rule, **made)
         if isinstance(rule, MaskRule)

@@ -2,6 +2,8 @@
 
 import copy
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -25,10 +27,12 @@ from spikewright.convert import (
 from spikewright.convert.layers import MaxPoolGate
 from spikewright.core import Spiking, carry_state
 from spikewright.core.errors import ArgumentError, ConversionError, DataError, ShapeError
+from spikewright.core.parallel import over_parts, threads_restored
 from spikewright.neurons import IF, LIF
 from spikewright.runtime import EventNetwork, compile
 from spikewright.runtime.layer import Layer
 from spikewright.runtime.neuron_kernels import DIFFERENTIAL, GRADED, INTEGRATE, REHEARSED, REPLAYED
+from spikewright.runtime.sources import Source
 from spikewright.train import accuracy_over_time
 
 
@@ -284,6 +288,76 @@ def test_two_threads_wait_for_each_other() -> None:
         thread.join()
     for i, xs in enumerate(expected):
         torch.testing.assert_close(found[i], xs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("pace", "threads"), [(0.0, 1), (10.0, 3)], ids=["short", "long"])
+def test_only_long_operations_are_given_several_threads(
+    pace: float, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seen = small(), []
+    network = compile(model, sequence())
+    assert isinstance(network, EventNetwork)
+    assert all(spent > 0 for spent in network._pace.values())
+    assert network._pace.keys() == {operation.node for operation in network.operations}
+    network._pace = dict.fromkeys(network._pace, pace)
+
+    def seen_too(*arguments: Any) -> None:
+        seen.append(torch.get_num_threads())
+        over_parts(*arguments)
+
+    monkeypatch.setattr("spikewright.runtime.layer.over_parts", seen_too)
+    with threads_restored():
+        torch.set_num_threads(3)
+        found = network(sequence())
+        assert torch.get_num_threads() == 3
+    assert seen == [threads] * len(network.operations)
+    with torch.no_grad():
+        torch.testing.assert_close(found, model(sequence()))
+
+
+def sources(network: EventNetwork) -> list[Source]:
+    return [source for operation in network.operations if isinstance(operation, Layer) for source in operation.sources]
+
+
+@pytest.mark.parametrize(("name", "pool"), [("OPI", nn.MaxPool2d), ("COS", nn.AvgPool2d), ("DCGS", nn.MaxPool2d)])
+def test_a_stream_that_is_explained_or_planned_anew_goes_on_as_if_nothing_had_been(
+    name: str, pool: type[nn.Module]
+) -> None:
+    model = spiking(RECIPES[name], pool(2))
+    xs = repeat(IMAGES[:3], 7).clone()
+    network = compile(model, xs)
+    assert isinstance(network, EventNetwork)
+
+    def parts(between: Callable[[Tensor], object]) -> Tensor:
+        outs = []
+        with carry_state(network):
+            for part in xs.split([4, 2, 1]):
+                outs.append(network(part))
+                between(part)
+        return torch.cat(outs)
+
+    def plan_anew(_: Tensor) -> None:
+        limits = [source.density_limit for source in sources(network)]
+        network.choose(repeat(IMAGES, 5))  # other samples than those of the stream
+        for source, limit in zip(sources(network), limits):
+            source.density_limit = limit  # other paths round otherwise
+
+    whole = parts(lambda _: None)
+    assert torch.equal(parts(network.explain), whole)
+    assert torch.equal(parts(plan_anew), whole)
+
+
+def test_explain_goes_on_from_the_state_there_is() -> None:
+    model = Spiking(nn.Sequential(nn.Linear(1, 1, bias=False), IF(v_threshold=1.0), nn.Linear(1, 1))).eval()
+    with torch.no_grad():
+        model.module.get_parameter("0.weight").fill_(1.0)
+    xs = torch.full((1, 1, 1), 0.5)
+    network = compile(model, xs)
+    assert isinstance(network, EventNetwork)
+    with carry_state(network):
+        assert network.explain(xs).column("sent")[0] == 0.0
+        network(xs)  # a half of the threshold
+        assert [network.explain(xs).column("sent")[0] for _ in range(2)] == [1.0, 1.0]
 
 
 def test_a_copy_works_by_itself() -> None:
