@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +47,9 @@ class EventBatches:
         >>> tuple(x.shape), x[:, 0, 0].flatten().tolist(), tuple(y.shape)
         ((2, 4, 2, 1, 1), [1.0, 2.0], (4,))
     """
+
+    sample_axis: ClassVar[int] = 1
+    """The axis of x that counts recordings; time comes first."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..core.arguments import check_module, named
@@ -172,6 +172,7 @@ def _fit(
     progress, started = found or Progress(), time.monotonic()
     started -= progress.seconds
     deadline = time.monotonic() + 60 * minutes
+    axis = getattr(train_batches, "sample_axis", 0)
     steps, warmup = config.epochs * len(train_batches), round(config.warmup_epochs * len(train_batches))
 
     def rate(batch: int) -> float:
@@ -203,7 +204,7 @@ def _fit(
                 for group in optimizer.param_groups:
                     group["lr"] = lr
                 optimizer.zero_grad()
-                numbers = _gradients(net, loss, (x, y), config, progress, fabric)
+                numbers = _gradients(net, loss, (x, y), config, progress, fabric, axis)
                 if config.clip_norm:
                     fabric.clip_gradients(net, optimizer, max_norm=config.clip_norm)
                 optimizer.step()
@@ -235,7 +236,7 @@ def _fit(
 
 
 def _gradients(
-    net: Any, loss: Loss, batch: Batch, config: FitConfig, progress: Progress, fabric: Fabric
+    net: Any, loss: Loss, batch: Batch, config: FitConfig, progress: Progress, fabric: Fabric, axis: int
 ) -> dict[str, float]:
     """Put the gradient of the mean loss over the whole batch of all processes on the parameters.
 
@@ -250,11 +251,11 @@ def _gradients(
     x, y = fabric.to_device(batch)
     rank = (fabric.global_rank,) if fabric.global_rank else ()  # samples of another process get draws of their own
     draws = generator(config.seed, progress.epoch, progress.batch, 1, *rank)
-    whole = int(together(torch.tensor(len(x)), fabric)) if fabric.world_size > 1 else len(x)
-    parts = list(zip(x.chunk(config.accumulate), y.chunk(config.accumulate)))
+    whole = int(together(torch.tensor(len(y)), fabric)) if fabric.world_size > 1 else len(y)
+    parts = [(x, y)] if config.accumulate == 1 else _parts(x, y, config.accumulate, axis)
     values, sums = [], {}
     for number, part in enumerate(parts):
-        share = 1.0 if len(part[0]) == whole else len(part[0]) / whole
+        share = len(part[1]) / whole
         with fabric.no_backward_sync(net, enabled=number + 1 < len(parts)):
             value, numbers = loss(net, part, draws)
             scaled = value if share == 1 else value * (share * fabric.world_size)  # processes average gradients
@@ -269,6 +270,15 @@ def _gradients(
     total, *means = together(torch.tensor([sum(values), *sums.values()], dtype=torch.float64), fabric).tolist()
     _check_finite(total, progress)
     return dict(zip(sums, means))
+
+
+def _parts(x: Tensor, y: Tensor, count: int, axis: int) -> list[Batch]:
+    if x.dim() <= axis or x.shape[axis] != len(y):
+        met = f"batches of {len(y)} labels whose x has shape {list(x.shape)}"
+        allowed = f"as many samples on axis {axis} of x"
+        todo = "Give batches of another layout an attribute sample_axis, as EventBatches has it, or take accumulate=1"
+        raise ArgumentError(sentence("FitConfig.accumulate", met, allowed, todo))
+    return list(zip(x.chunk(count, axis), y.chunk(count)))
 
 
 def _check_finite(value: float, progress: Progress) -> None:

@@ -521,6 +521,35 @@ def test_parts_are_run_one_after_another() -> None:
     assert sizes == [3, 3, 2, 3, 3, 2]
 
 
+class Sequences:
+    """Two batches of five sequences of two steps, [T, N, ...], as event data comes."""
+
+    sample_axis = 1
+
+    def __len__(self) -> int:
+        return 2
+
+    def iterate(self, epoch: int, start: int = 0):
+        g = torch.Generator().manual_seed(1)
+        batches = [(torch.rand(2, 5, 3, generator=g).double(), torch.arange(5) % 2) for _ in range(2)]
+        return iter(batches[start:])
+
+
+def test_parts_of_sequences_are_cut_between_samples() -> None:
+    """Not between time steps; a layout that nobody names is refused."""
+    loss = Loss(lambda net, batch, g: (nn.functional.cross_entropy(net(batch[0]).mean(0), batch[1]), {}))
+    found = []
+    for accumulate in (1, 2):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2).double()
+        fit(model, loss, Sequences(), None, replace(PLAIN, accumulate=accumulate))
+        found.append(model.weight)
+    assert torch.allclose(*found, rtol=1e-9)
+    match = r"batches of 5 labels whose x has shape \[2, 5, 3\]; expected as many samples on axis 0 of x.*sample_axis"
+    with pytest.raises(ArgumentError, match=match):
+        fit(nn.Linear(3, 2).double(), loss, list(Sequences().iterate(0)), None, replace(PLAIN, accumulate=2))
+
+
 def test_the_number_of_parts_belongs_to_the_run(tmp_path: Path) -> None:
     """A checkpoint from before there were parts is one of whole batches."""
     run(replace(PLAIN, epochs=1), tmp_path)

@@ -116,7 +116,7 @@ def test_a_transform_is_applied_when_a_recording_is_asked_for(data):
         ({"batch_size": 0}, "EventBatches.batch_size: got 0"),
         ({"seed": -1}, "EventBatches.seed: got -1"),
         ({"batch_size": 11, "drop_last": True}, "got 10 recordings, fewer than one batch of 11"),
-        ({"batch_size": 3, "world_size": 2}, "EventBatches.batch_size: got 3 for 2 processes"),
+        ({"batch_size": 3, "world_size": 2, "seed": 0}, "EventBatches.batch_size: got 3 for 2 processes"),
         ({"frames": TimeBins}, r"EventBatches.frames: got TimeBins; expected a value that makes frames, e.g. TimeBins"),
         ({"frames": 3}, "EventBatches.frames: got int"),
         ({"augment": ShiftEvents(2), "seed": 1}, "EventBatches.augment: got ShiftEvents; expected a tuple"),
