@@ -33,6 +33,7 @@ bench: $(BENCH_READY)  ## speed and memory beside another library, and what cali
 	@.venv-bench/bin/python benchmarks/calibration.py
 	@.venv-bench/bin/python benchmarks/step_cost.py
 	@.venv-bench/bin/python benchmarks/depth.py
+	@.venv-bench/bin/python benchmarks/training_step.py
 
 bench-runtime: $(BENCH_READY)  ## the event runtime beside torch; whole networks need SPIKEWRIGHT_DATA
 	@.venv-bench/bin/python benchmarks/event_layers.py

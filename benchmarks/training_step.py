@@ -83,7 +83,7 @@ def spikingjelly_side(side: str) -> Step:
 def snntorch_side(side: str) -> Step:
     """The same network with snnTorch's neurons, step after step, as its tutorials run them."""
     import snntorch
-    from snntorch import surrogate
+    from snntorch import surrogate, utils
 
     def make() -> nn.Module:
         return snntorch.Leaky(DECAY, 1.0, surrogate.atan(), init_hidden=True, reset_mechanism="zero", reset_delay=False)
@@ -91,7 +91,7 @@ def snntorch_side(side: str) -> Step:
     model = layers(make, lambda part: part)
 
     def run(xs: Tensor) -> Tensor:
-        snntorch.utils.reset(model)
+        utils.reset(model)
         return torch.stack([model(x) for x in xs]).mean(0)
 
     return Step(model, run, None)
