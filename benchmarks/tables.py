@@ -265,9 +265,8 @@ def _training_step(result: Result) -> str:
     precision = "bfloat16 by automatic mixed precision" if result["half"] else "single precision"
     words = (
         f"{result['what']}, {precision}, {_machine(result)} {_load(result)} All sides train the same network of leaky "
-        "neurons with the same weights; losses agree to three digits, but for snnTorch, whose batch norms see one step at "
-        "a time. `packed` keeps spikes as bits and computes "
-        "the norms before neurons again; `bptt` is the plain loop."
+        "neurons with the same weights; losses agree to three digits, but for snnTorch, whose batch norms see one step "
+        "at a time. `packed` keeps spikes as bits and computes the norms before neurons again; `bptt` is the plain loop."
     )
     return "\n\n".join([f"## {result['what']}", words, training_step.table(result).to_markdown(heading="###")]) + "\n"
 
