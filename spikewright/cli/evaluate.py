@@ -1,4 +1,4 @@
-"""spikewright evaluate: judge a network that was converted earlier."""
+"""spikewright evaluate: judge a network that was converted earlier, or trained as a spiking one."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ VERBS = {
     "demo": "convert two embedded networks, judge them on real images (minutes)",
     "train": "train a source network, or go on with a run that was stopped",
     "convert": "make a trained network spiking and judge it at every time step",
-    "evaluate": "judge a converted network on other data or with other settings",
+    "evaluate": "judge a converted or directly trained network, on any data, at every T",
     "check": "does a network convert, operation by operation; what to do if not",
     "diagnose": "compare source and spiking network, name the first wrong layer",
     "sweep": "many recipes and thresholds at every T, and the best for each price",

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..coding.encode import repeat
-from ..convert.recipe import Conversion
 from ..core.gradient import recording
 from ..core.neuron import Neuron
+from ..core.spiking import Spiking
 from ..report import FigureSpec, Table, histogram_table
 
 
 @torch.inference_mode()
 def activity_figures(
-    conversion: Conversion, image: Tensor, timesteps: int, *, layers: int = 6, neurons: int = 24
+    model: Spiking, sites: Mapping[str, Neuron], image: Tensor, timesteps: int, *, layers: int = 6, neurons: int = 24
 ) -> tuple[Table, tuple[FigureSpec, FigureSpec]]:
     """Run one image and show some layers, evenly spaced from first to last.
 
     Args:
-        conversion: the converted network.
+        model: the network.
+        sites: its layers of neurons from first to last, by what they are called.
         image: one image, [1, C, H, W].
         timesteps: T.
         layers: how many layers to show.
@@ -29,14 +32,14 @@ def activity_figures(
     Returns:
         The table of membrane potentials, and the figures: raster, membrane histograms.
     """
-    timesteps = conversion.model.phases.steps(timesteps)
-    with recording(conversion.model) as records:
-        conversion.model(repeat(image, timesteps))
-    by_neuron = {id(module): name for name, module in conversion.model.named_modules() if isinstance(module, Neuron)}
-    sites = list(conversion.neurons().items())
+    timesteps = model.phases.steps(timesteps)
+    with recording(model) as records:
+        model(repeat(image, timesteps))
+    by_neuron = {id(module): name for name, module in model.named_modules() if isinstance(module, Neuron)}
+    found = list(sites.items())
     shown = [
-        sites[place]
-        for place in sorted(set(np.linspace(0, len(sites) - 1, min(layers, len(sites))).round().astype(int).tolist()))
+        found[place]
+        for place in sorted(set(np.linspace(0, len(found) - 1, min(layers, len(found))).round().astype(int).tolist()))
     ]
     columns, borders, potentials, thresholds = [], [], {}, {}
     for site, neuron in shown:

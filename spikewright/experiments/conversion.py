@@ -22,9 +22,10 @@ from ..data.folder import FolderImages
 from ..data.images import ImageDataset
 from ..report import FigureSpec, Report, RunFolder, Table, environment
 from .judged_report import judgement_report, layer_figure
-from .judging import Judging, diagnose_first, judge
-from .network import Loaded, load_conversion, load_network, save_conversion
+from .judging import Judging, diagnose_first, judge, measure
+from .network import Loaded, load_network, load_spiking, save_conversion
 from .registries import REGISTRIES
+from .spiking_report import spiking_report
 from .training import PACKAGES
 
 
@@ -65,10 +66,11 @@ class ConvertRun:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateRun:
-    """Judgement of a network that was converted earlier.
+    """Judgement of a network that was converted earlier, or trained as a spiking one.
 
     Args:
-        model: snn.safetensors, or the run folder that holds it.
+        model: snn.safetensors, model.safetensors of a spiking network, or the run folder that holds it; or
+            file.py:function for a spiking network of your own.
         dataset: name of the data set.
         judging: what it is judged on, and how.
         seed: of every generator.
@@ -221,14 +223,19 @@ def diagnosis_parts(found: Diagnosis) -> tuple[tuple[Table, ...], tuple[FigureSp
 def run_evaluation(
     config: EvaluateRun, folder: RunFolder, ready: Callable[[], None] = lambda: None, fabric: Fabric | None = None
 ) -> Report:
-    """Judge a converted network and write the report into the run folder; arguments as for `run_conversion`."""
+    """Judge a spiking network and write the report into the run folder; arguments as for `run_conversion`."""
     seed_all(config.seed)
-    loaded, conversion = load_conversion(config.model)
+    loaded, network = load_spiking(config.model, config.data)
     images = judged_images(config, loaded)
     ready()
-    judgement = judge(conversion, images, config.judging, log=_log_of(folder, fabric), fabric=fabric)
-    name = f"{loaded.title} by {type(conversion.recipe).__name__}"
-    report = judgement_report(name, conversion, judgement, to_json(config, REGISTRIES), run_environment(config))
+    how, about = to_json(config, REGISTRIES), run_environment(config)
+    if isinstance(network, Conversion):
+        judgement = judge(network, images, config.judging, log=_log_of(folder, fabric), fabric=fabric)
+        name = f"{loaded.title} by {type(network.recipe).__name__}"
+        report = judgement_report(name, network, judgement, how, about)
+    else:
+        measured = measure(network, None, images, config.judging, log=_log_of(folder, fabric), fabric=fabric)
+        report = spiking_report(loaded.title, network, measured, how, about, loaded.description.get("about", {}))
     report = credited(report, loaded)
     if _writes(fabric):
         folder.write(report)

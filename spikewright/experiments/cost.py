@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..core.spiking import Spiking
 from ..data.images import ImageSource
 from ..profile import count_operations, count_spikes
 from ..report import Column, Report, Table
@@ -46,7 +47,7 @@ class Cost:
         return self.firing_rate, self.synops / 1e6, self.macs / 1e6, self.weights, self.left
 
 
-def cost_of(model: nn.Module, x: Tensor, timesteps: int) -> Cost:
+def cost_of(model: Spiking, x: Tensor, timesteps: int) -> Cost:
     """Count spikes, operations and weights.
 
     Args:
@@ -58,10 +59,10 @@ def cost_of(model: nn.Module, x: Tensor, timesteps: int) -> Cost:
     spikes = count_spikes(model, parts, timesteps=timesteps)
     totals = count_operations(model, parts, timesteps=timesteps).totals()
     _, weights, left, _ = weights_left(model).rows[-1]
-    return Cost(spikes.firing_rate(), totals.synops, totals.macs, int(weights), int(left))
+    return Cost(spikes.firing_rate(), totals.synops, totals.macs, int(weights), int(left))  # pyright: ignore[reportArgumentType]
 
 
-def with_cost(report: Report, model: nn.Module, images: ImageSource, timesteps: int) -> Report:
+def with_cost(report: Report, model: Spiking, images: ImageSource, timesteps: int) -> Report:
     """A report with what the network costs on the first images of a split, and the firing rates of its layers."""
     x, _ = images.gather(torch.arange(min(COUNTED, len(images))))
     caption = f"T = {timesteps}, the first {len(x)} images of the evaluation split."

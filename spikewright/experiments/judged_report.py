@@ -9,7 +9,7 @@ from ..convert.recipe import Conversion
 from ..core.references import source_of
 from ..report import FigureSpec, Report, Table
 from .activity import activity_figures
-from .judging import Judgement
+from .judging import Judgement, Measurements
 
 
 def layer_figure(table: Table, tolerance: float, name: str = "layer_error") -> FigureSpec:
@@ -36,7 +36,9 @@ def judgement_report(
     recipe = type(conversion.recipe).__name__
     main = judgement.table(recipe)
     density = density_table(judgement)
-    membranes, activity = activity_figures(conversion, judgement.image, judgement.judging.timesteps)
+    membranes, activity = activity_figures(
+        conversion.model, conversion.neurons(), judgement.image, judgement.judging.timesteps
+    )
     errors = judgement.diagnosis.table()
     figures = (
         *main_figures(main),
@@ -59,7 +61,7 @@ def judgement_report(
     return Report(name, summary(recipe, judgement), config, environment, tables, figures, notes, references)
 
 
-def density_table(judgement: Judgement) -> Table:
+def density_table(judgement: Measurements) -> Table:
     """Spikes per neuron and step of every layer, at the shortest and the longest T that are shown."""
     shown = judgement.judging.shown
     return judgement.spikes.over_time(sorted({judgement.steps(shown[0]), judgement.steps(shown[-1])}))
@@ -73,17 +75,19 @@ def density_figure(table: Table, name: str = "density") -> FigureSpec:
 
 def main_figures(table: Table) -> tuple[FigureSpec, FigureSpec]:
     """Accuracy against T, and accuracy against energy."""
+    compared = None in table.column("T")
     return (
         FigureSpec(
             "accuracy",
             "accuracy_over_time",
-            "Accuracy after T time steps; broken lines are the source networks, shaded the 95 % interval.",
+            f"Accuracy after T time steps; {'broken lines are the source networks, ' if compared else ''}shaded the "
+            "95 % interval.",
             table.title,
         ),
         FigureSpec(
             "energy",
             "energy_against_accuracy",
-            "Accuracy against energy per image; diamonds are the source networks.",
+            f"Accuracy against energy per image{'; diamonds are the source networks' if compared else ''}.",
             table.title,
         ),
     )

@@ -1,4 +1,4 @@
-"""Judging a converted network on a data set: accuracy at every T, spikes, operations, energy, layer errors."""
+"""Judging a spiking network on a data set: accuracy at every T, spikes, operations, energy; layer errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COUNTED_ROWS = 320
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
-    """On what a converted network is judged, and how.
+    """On what a spiking network is judged, and how.
 
     Args:
         split: split of the data set: "sample" is the embedded one.
@@ -106,6 +106,11 @@ class Judging:
         return tuple(sorted({t for t in self.at if t <= self.timesteps} | {self.timesteps}))
 
 
+_AGREEMENT = (Column("agreement", "%", 2, "Images that get the source network's class."),)
+_FIRING_RATE = (Column("firing rate", "", 4, "Spikes per neuron and time step."),)
+_SOURCE_MACS = "Millions of multiply-accumulates per image: the source network, and analog input."
+_INPUT_MACS = "Millions of multiply-accumulates of analog values per image."
+_RATIO = (Column("ratio", "", 3, "Energy divided by that of the source network."),)
 _PER_BIT = (
     Column("synops per bit", "M", 2, "The same with each binary spike of an output counted (per_bit)."),
     Column("ratio per bit", "", 3, "Energy ratio with each binary spike counted."),
@@ -114,14 +119,14 @@ _PER_BIT = (
 
 @dataclass(frozen=True)
 class Measurements:
-    """What a converted network delivers, and what it does for that.
+    """What a spiking network delivers, and what it does for that.
 
     Args:
         judging: how it was found.
         over_time: accuracy at every T.
         spikes: spikes per layer and step.
         operations: operations of the spiking network, per layer and step.
-        source: operations of the source network, per layer.
+        source: operations of the source network, per layer; None for a network that was trained as a spiking one.
         per_bit: operations with every binary spike counted; None where no neuron fires several in one step.
         image: the first image, [1, C, H, W].
         plan: what the event runtime did, layer by layer, with a few images; None where torch ran the network.
@@ -131,14 +136,14 @@ class Measurements:
     over_time: AccuracyOverTime
     spikes: SpikeCounts
     operations: Operations
-    source: Operations
+    source: Operations | None
     per_bit: Operations | None
     image: Tensor
     plan: Table | None
 
     @property
     def energies(self) -> tuple[Energy, ...]:
-        """Energy of both networks at every shown T, a rehearsal included."""
+        """Energy of the network, and of its source, at every shown T, a rehearsal included."""
         costs, steps = self.judging.cost_table, [self.steps(t) for t in self.judging.shown]
         return energy_over_time(self.operations, costs, steps, ann=self.source).energies
 
@@ -151,48 +156,53 @@ class Measurements:
             return ()
         steps = self.steps(timesteps)
         energy = estimate(self.per_bit, self.judging.cost_table, ann=self.source, timesteps=steps)
-        return self.per_bit.totals(steps).synops / 1e6, energy.ratio
+        return (self.per_bit.totals(steps).synops / 1e6, energy.ratio)[: self._per_bit_columns]
+
+    @property
+    def _per_bit_columns(self) -> int:
+        return 0 if self.per_bit is None else 1 if self.source is None else 2
 
     def table(self, recipe: str, title: str = "Result") -> Table:
-        """One row for the source network, then one per shown T: accuracy, agreement, spikes, synops, MACs, energy."""
-        phases = self.over_time.phases
+        """One row for the source network, if there is one, then one per shown T: accuracy, spikes, operations, energy.
+
+        Args:
+            recipe: what the network is called in the first column: the method, or the neurons.
+            title: of the table.
+        """
+        phases, compared = self.over_time.phases, self.source is not None
         columns = (
             Column("recipe"),
-            Column("T", note="Time steps; a dash is the source network."),
+            Column("T", note="Time steps; a dash is the source network." if compared else "Time steps."),
             *latency_columns(phases),
             Column("accuracy", "%", 2),
             Column("low", "%", 2),
             Column("high", "%", 2, "Ends of the 95 % Wilson interval."),
-            Column("agreement", "%", 2, "Images that get the source network's class."),
+            *(_AGREEMENT if compared else ()),
             Column("spikes", "", 3, "Per neuron and image, over all steps."),
+            *(() if compared else _FIRING_RATE),
             Column("synops", "M", 2, "Millions of synaptic operations per image: accumulations caused by spikes."),
-            Column("MACs", "M", 2, "Millions of multiply-accumulates per image: the source network, and analog input."),
+            Column("MACs", "M", 2, _SOURCE_MACS if compared else _INPUT_MACS),
             Column(
                 "energy", "J", 2, f"Per image, cost table {self.judging.costs}: arithmetic only, see docs/energy.md."
             ),
-            Column("ratio", "", 3, "Energy divided by that of the source network."),
-            *(_PER_BIT if self.per_bit is not None else ()),
+            *(_RATIO if compared else ()),
+            *_PER_BIT[: self._per_bit_columns],
         )
         over_time, samples, energies = self.over_time, self.over_time.samples, self.energies
-        right = over_time.source_correct or 0
-        source = (
-            f"{recipe} ANN",
-            None,
-            *latencies(phases, None),
-            right / samples,
-            *wilson(right, samples),
-            None,
-            None,
-            None,
-        )
-        none = () if self.per_bit is None else (None, None)
-        rows: list[tuple] = [(*source, self.source.totals().macs / 1e6, energies[0].ann_joule, None, *none)]
+        rows: list[tuple] = []
+        if self.source is not None:
+            right = over_time.source_correct or 0
+            judged = (right / samples, *wilson(right, samples))
+            counted = (None, None, None, self.source.totals().macs / 1e6, energies[0].ann_joule, None)
+            none = (None,) * self._per_bit_columns
+            rows.append((f"{recipe} ANN", None, *latencies(phases, None), *judged, *counted, *none))
         for t, energy in zip(self.judging.shown, energies):
             right, totals = over_time.correct[t - 1], self.operations.totals(self.steps(t))
-            judged = (right / samples, *wilson(right, samples), over_time.agreement[t - 1])
+            judged = (right / samples, *wilson(right, samples), *over_time.agreement[t - 1 : t])
             spikes = self.spikes.spikes_per_sample(self.steps(t)) / self.spikes.neurons
-            counted = (spikes, totals.synops / 1e6, totals.macs / 1e6)
-            energy_columns = (energy.joule, energy.ratio, *self._counted_in_bits(t))
+            rate = () if compared else (self.spikes.firing_rate(self.steps(t)),)
+            counted = (spikes, *rate, totals.synops / 1e6, totals.macs / 1e6)
+            energy_columns = (energy.joule, *((energy.ratio,) if compared else ()), *self._counted_in_bits(t))
             rows.append((recipe, t, *latencies(phases, t), *judged, *counted, *energy_columns))
         events = self.operations.events
         caption = (
@@ -244,18 +254,39 @@ def take_measurements(
     fabric: Fabric | None = None,
 ) -> Measurements:
     """Judge a converted network without comparing layers; arguments as for `judge`."""
+    return measure(conversion.model, conversion.source, images, judging, log=log, fabric=fabric)
+
+
+def measure(
+    model: Spiking,
+    source: nn.Module | None,
+    images: ImageDataset | FolderImages,
+    judging: Judging,
+    *,
+    log: Callable[..., None] = lambda **numbers: None,
+    fabric: Fabric | None = None,
+) -> Measurements:
+    """Judge any spiking network.
+
+    Args:
+        model: the network.
+        source: the network that it was converted from; none for one that was trained as a spiking one.
+        images, judging, log, fabric: as for `judge`.
+    """
     if judging.threads:
         torch.set_num_threads(judging.threads)
     judged = _judged(images, judging)
-    model, source, batches = conversion.model, conversion.source, Batches(judged, judging.batch_size)
+    batches = Batches(judged, judging.batch_size)
     rank, world_size = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
     own = Batches(judged, judging.batch_size, rank=rank, world_size=world_size)
     steps = model.phases.steps(judging.timesteps)
     engine, plan = _engine(model.eval(), judging, steps, next(iter(batches))[0])
-    with _laid_out(judging.memory_format, source, *([model] if engine is model else [])):
+    run = (*(() if source is None else (source,)), *((model,) if engine is model else ()))
+    with _laid_out(judging.memory_format, *run):
         over_time = accuracy_over_time(engine, own, judging.timesteps, source=source, fabric=fabric)
     for t in judging.shown:
-        log(timesteps=t, accuracy=over_time.accuracy[t - 1], agreement=over_time.agreement[t - 1])
+        agreement = {} if source is None else {"agreement": over_time.agreement[t - 1]}
+        log(timesteps=t, accuracy=over_time.accuracy[t - 1], **agreement)
     at_once = max(1, min(10, COUNTED_ROWS // steps))
     counted = Batches(judged.subset(min(judging.counted_images, len(judged))), at_once)
     image = next(iter(counted))[0][:1]
@@ -264,7 +295,7 @@ def take_measurements(
         over_time,
         count_spikes(model, counted, timesteps=steps),
         count_operations(model, counted, timesteps=steps),
-        count_macs(source, image, leaves=TRAINED),
+        None if source is None else count_macs(source, image, leaves=TRAINED),
         count_operations(model, counted, timesteps=steps, events=per_bit) if fires_several_bits(model) else None,
         image,
         plan,

@@ -316,6 +316,30 @@ def load_conversion(reference: str | Path) -> tuple[Loaded, Conversion]:
     return loaded, convert(loaded.model, recipe, thresholds=thresholds, starts=starts, example=example)
 
 
+def load_spiking(reference: str | Path, data: Path | None = None) -> tuple[Loaded, Conversion | Spiking]:
+    """A spiking network: a converted one as its source and conversion, or one that was trained as such and its shell.
+
+    Args:
+        reference: file or run folder of either, or `file.py:function` for a `Spiking` network of your own.
+        data: folder of the data sets.
+
+    Raises:
+        CheckpointError: if there is no such file, it is broken, or it holds an ordinary network.
+    """
+    if ".py:" not in _text(reference):
+        path = network_file(reference, ("snn.safetensors", "model.safetensors"), data)
+        if "recipe" in load(path)[1]:
+            return load_conversion(reference)
+    loaded = load_network(reference, data)
+    if not isinstance(loaded.model, Spiking):
+        raise CheckpointError(
+            f"model {reference}: holds an ordinary network, not a converted one, nor one trained as a spiking one; "
+            "expected a file written by `spikewright convert` (snn.safetensors) or by `spikewright train "
+            "--network.neurons` (model.safetensors)."
+        )
+    return loaded, loaded.model
+
+
 def _by_site(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
     """What a converted network's file holds for each site: "threshold" or "start"."""
     return {name.removeprefix(f"{kind}:"): t for name, t in tensors.items() if name.startswith(f"{kind}:")}

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -20,6 +20,7 @@ from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.loss import Loss
 from ..core.registry import pick
 from ..core.seed import generator, seed_all
+from ..core.spiking import Spiking
 from ..data import DATASETS, load_dataset
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
@@ -208,13 +209,14 @@ def run_training(
     final = judge(model, test_batches.iterate(0), fabric=fabric)
     report = training_report(config, history, final, len(train), len(test), str(fabric.device))
     if fabric.is_global_zero:
-        if over_time:
+        if isinstance(model, Spiking):
             report = with_cost(report, model.cpu().eval(), test, config.over_time.timesteps)
         about = {
             "run": config.name,
             "test_accuracy": final,
             "test_images": len(test),
             "train_images": len(train),
+            **({"timesteps": config.over_time.timesteps} if over_time else {}),
         } | ({} if first is None else {"first_weights": first.about})
         source = None if first is None else first.source
         save_network(folder.path / "model.safetensors", model.cpu(), config.network, about, source)
@@ -249,7 +251,7 @@ def training_memory(
 def training_loss(config: TrainRun, device: torch.device) -> Loss:
     """Cross-entropy with the labels and, where the run has a teacher, the distance to its logits."""
     teacher = None if config.teacher is None else load_network(config.teacher, config.data).model.to(device)
-    far = {"temperature": config.teacher_temperature, "weight": config.teacher_weight}
+    far: dict[str, Any] = {"temperature": config.teacher_temperature, "weight": config.teacher_weight}
     if config.network.neurons is not None:
         loss = config.over_time.loss_of(label_smoothing=config.label_smoothing)
         loss = loss if teacher is None else loss + readout_distillation(teacher, **far)

@@ -201,7 +201,7 @@ def test_shown_steps_end_with_the_last() -> None:
 
 def test_activity_of_the_first_image(conversion: Conversion, images: ImageDataset) -> None:
     image = images.gather(torch.tensor([0]))[0]
-    table, (raster, histogram) = activity_figures(conversion, image, 3, neurons=5)
+    table, (raster, histogram) = activity_figures(conversion.model, conversion.neurons(), image, 3, neurons=5)
     sites = list(conversion.neurons())
     assert raster.options["layers"] == [[site, 5] for site in sites]
     spikes = np.asarray(raster.arrays["spikes"])
@@ -226,7 +226,9 @@ def test_activity_of_the_first_image(conversion: Conversion, images: ImageDatase
 
 def test_activity_shows_some_layers_of_many(conversion: Conversion, images: ImageDataset) -> None:
     image = images.gather(torch.tensor([3]))[0]
-    _, (raster, _) = activity_figures(conversion, repeat(image, 1)[0], 2, layers=1, neurons=10_000)
+    _, (raster, _) = activity_figures(
+        conversion.model, conversion.neurons(), repeat(image, 1)[0], 2, layers=1, neurons=10_000
+    )
     (border,) = raster.options["layers"]
     assert border == [next(iter(conversion.neurons())), 4 * 16 * 16]
     assert math.prod(np.asarray(raster.arrays["spikes"]).shape) == 2 * 1024
