@@ -20,6 +20,7 @@ from ..core.surrogate import Surrogate
 from ..data import DATASETS
 from ..experiments import EXPERIMENTS
 from ..experiments.network import embedded
+from ..experiments.neuron_choice import NEURON_CHOICES
 from ..models import MODELS
 from ..models.pretrained import describe, described
 from ..neurons import NEURONS, PARALLEL_NEURONS
@@ -67,6 +68,9 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         for kind, registry in kinds.items()
         for name, thing in registry.items()
     ]
+    for name, choice in NEURON_CHOICES.items():
+        source = source_of(type(choice().build()))
+        rows.append({"kind": "trainable neuron", "name": name, "what": summary_of(choice), "source": source})
     for name, module in DATASETS.items():
         rows.append(
             {

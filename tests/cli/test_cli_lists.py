@@ -12,6 +12,7 @@ from spikewright.convert.recipes import RECIPES
 from spikewright.data import DATASETS
 from spikewright.experiments import EXPERIMENTS
 from spikewright.experiments.network import embedded
+from spikewright.experiments.neuron_choice import NEURON_CHOICES
 from spikewright.models import MODELS
 from spikewright.neurons import NEURONS, PARALLEL_NEURONS
 from spikewright.papers import load
@@ -25,6 +26,7 @@ KINDS = {
     "dataset": DATASETS,
     "model": MODELS,
     "experiment": EXPERIMENTS,
+    "trainable neuron": NEURON_CHOICES,
     "network": embedded(),
 }
 
