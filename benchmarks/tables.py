@@ -266,7 +266,7 @@ def _training_step(result: Result) -> str:
     words = (
         f"{result['what']}, {precision}, {_machine(result)} {_load(result)} All sides train the same network of leaky "
         "neurons with the same weights; losses agree to three digits, but for snnTorch, whose batch norms see one step "
-        "at a time. `packed` keeps spikes as bits and computes the norms before neurons again; `bptt` is the plain loop."
+        "at a time. `packed` keeps spikes as bits and computes the norms before neurons again; `bptt` is a plain loop."
     )
     return "\n\n".join([f"## {result['what']}", words, training_step.table(result).to_markdown(heading="###")]) + "\n"
 
