@@ -427,6 +427,18 @@ def seen(result: dict[str, Any]) -> str:
     return " ".join(text)
 
 
+def unlearnt(result: dict[str, Any]) -> str:
+    """Which rows of recordings stay at chance, in words."""
+    classes = {BRAILLE.name: 7, NMNIST.name: 10}
+    found = [
+        f"{neurons} ({part})"
+        for part, number in classes.items()
+        for neurons, right in averages(result, part, "accuracy").items()
+        if right < 1.5 / number
+    ]
+    return f"At chance, so not trained by these settings: {', '.join(found)}." if found else ""
+
+
 def words(result: dict[str, Any]) -> str:
     """What the rows are, and at which commits they were measured."""
     commits = ", ".join(dict.fromkeys((row["commit"] or "unknown")[:10] for row in result["rows"]))

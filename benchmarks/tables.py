@@ -182,7 +182,8 @@ def _step_cost(result: Result) -> str:
 
 
 def _direct_training(result: Result) -> str:
-    parts = [direct_training.words(result), direct_training.seen(result), f"Run {_machine(result)}"]
+    said = (direct_training.words, direct_training.seen, direct_training.unlearnt)
+    parts = [*(say(result) for say in said), f"Run {_machine(result)}"]
     tables = [t.to_markdown(heading="###") for t in direct_training.tables(result)]
     return "\n\n".join([f"## {result['what']}", *filter(None, parts), *tables]) + "\n"
 
