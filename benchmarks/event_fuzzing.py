@@ -18,8 +18,12 @@ from run import HERE, say, store
 from torch import Tensor, nn
 
 from spikewright.convert.layers import MaxPoolGate
+from spikewright.convert.recipes.cos import CalibratedIF, guarded, published
+from spikewright.convert.recipes.srp import MaskedIF, authors_code, paper
 from spikewright.core import Spiking, reset
-from spikewright.neurons import IF, LIF, PLIF, SignedIF
+from spikewright.neurons import IF, LIF, PLIF, MultiThresholdIF, SignedIF
+from spikewright.neurons.firing import Harmony, MultiThreshold, SingleThreshold
+from spikewright.neurons.firing.firing import Sign
 from spikewright.report.environment import environment
 from spikewright.report.table import Column, Table
 from spikewright.runtime import EventNetwork, compile
@@ -34,24 +38,24 @@ TOLERANCE = 1e-4
 class Net(nn.Module):
     """A random network: convolutions, neurons, pools, shortcuts, and a linear layer at the end of most."""
 
-    def __init__(self, choose: random.Random) -> None:
+    def __init__(self, choose: random.Random, timesteps: int) -> None:
         super().__init__()
         self.channels, self.size = choose.choice([1, 2, 3, 5]), [choose.randint(1, 9), choose.randint(1, 9)]
         self.shape = (self.channels, *self.size)
         self.described: list[str] = []
-        parts: list[nn.Module] = [neuron(choose)]
+        parts: list[nn.Module] = [neuron(choose, timesteps)]
         channels = self.channels
         for _ in range(choose.randint(1, 3)):
             kind = choose.choice(["conv", "conv", "conv", "block", "pool", "gate"])
             if kind == "conv":
                 layer, channels = convolution(choose, channels, self.size)
-                parts += [layer, *norm(choose, channels), neuron(choose)]
+                parts += [layer, *norm(choose, channels), neuron(choose, timesteps)]
             elif kind == "block":
-                parts.append(Block(choose, channels))
+                parts.append(Block(choose, channels, timesteps))
             elif min(self.size) >= 2:
                 self.size = [size // 2 for size in self.size]
                 parts.append(nn.AvgPool2d(2) if kind == "pool" else MaxPoolGate(nn.MaxPool2d(2)))
-                parts += [neuron(choose)] if choose.random() < 0.5 else []
+                parts += [neuron(choose, timesteps)] if choose.random() < 0.5 else []
             self.described.append(kind)
         if choose.random() < 0.8:
             parts += [nn.Flatten(), nn.Linear(channels * self.size[0] * self.size[1], choose.choice([1, 10, 17]))]
@@ -64,24 +68,35 @@ class Net(nn.Module):
 class Block(nn.Module):
     """Two convolutions around which a wire leads."""
 
-    def __init__(self, choose: random.Random, channels: int) -> None:
+    def __init__(self, choose: random.Random, channels: int, timesteps: int) -> None:
         super().__init__()
         self.first, self.second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        self.between, self.after = neuron(choose), neuron(choose)
+        self.between, self.after = neuron(choose, timesteps), neuron(choose, timesteps)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.after(self.second(self.between(self.first(x))) + x)
 
 
-def neuron(choose: random.Random) -> nn.Module:
-    """A neuron of a random kind with random constants."""
+def neuron(choose: random.Random, timesteps: int) -> nn.Module:
+    """A neuron of a random kind with random constants that sequences of so many steps suit."""
     threshold, amplitude = choose.uniform(0.1, 0.8), choose.choice([1.0, 0.5, choose.uniform(0.1, 2.0)])
-    kind = choose.choice([IF, IF, IF, LIF, PLIF, SignedIF])
+    kind = choose.choice([IF, IF, IF, LIF, PLIF, SignedIF, MaskedIF, CalibratedIF, MultiThresholdIF])
     if kind is IF:
         how = choose.choice([reset.subtract, reset.subtract, reset.to_zero, reset.none])
         return IF(v_threshold=threshold, amplitude=amplitude, start=choose.choice([0.0, 0.5]), reset=how)
     if kind is SignedIF:
         return SignedIF(v_threshold=threshold, amplitude=amplitude)
+    if kind is MaskedIF:
+        made = {"rehearsal": choose.randint(0, min(4, timesteps - 1)), "rule": choose.choice([paper, authors_code])}
+        return MaskedIF(v_threshold=threshold, amplitude=amplitude, **made)
+    if kind is CalibratedIF:
+        rounds, rule = choose.choice([0, 1, 1, 4]), choose.choice([guarded, published])
+        window = choose.randint(1, min(8, timesteps))
+        return CalibratedIF(v_threshold=threshold, amplitude=amplitude, window=window, iterations=rounds, rule=rule)
+    if kind is MultiThresholdIF:
+        firing = choose.choice([SingleThreshold(), MultiThreshold(), Harmony(thresholds=3)])
+        sign, decay = choose.choice(list(Sign)), choose.choice([1.0, 1.0, 0.8])
+        return MultiThresholdIF(v_threshold=threshold, amplitude=amplitude, firing=firing, sign=sign, decay=decay)
     return kind(v_threshold=threshold, tau=choose.uniform(1.1, 4.0), amplitude=amplitude)
 
 
@@ -122,8 +137,8 @@ def outcome(seed: int) -> tuple[str, str]:
     """
     torch.manual_seed(seed)
     choose = random.Random(seed)
-    net = Net(choose)
     timesteps, samples = choose.choice([1, 1, 2, 3, 5, 8, 17, 64]), choose.choice([1, 1, 2, 5])
+    net = Net(choose, timesteps)
     density = choose.choice([0.0, 0.02, 0.1, 0.3, 0.7, 1.0])
     xs = (torch.rand(timesteps, samples, *net.shape) < density).float()
     if choose.random() < 0.3:

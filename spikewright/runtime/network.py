@@ -134,11 +134,11 @@ class EventNetwork(CompiledNetwork):
         return list(found), list(found.values())
 
     def _together(self, timesteps: int, samples: int) -> int:
-        """Samples that are run at a time, so that what one layer hands to the next stays in the cache."""
+        """Samples that are run at a time, so that the lists that one layer hands to the next stay in the cache."""
         if self._carries:
             return samples  # a carried state is that of all samples
         largest = max((int(np.prod(op.shape)) for op in self.operations if isinstance(op, Layer)), default=1)
-        return max(1, _CACHE_BYTES // (2 * timesteps * largest))
+        return max(1, _LIST_BYTES // (2 * timesteps * largest))
 
     def explain(self, xs: Tensor) -> Table:
         """Run an input [T, N, ...] and say of every layer on which path it ran, how dense, how much work, how long.
@@ -176,4 +176,6 @@ class EventNetwork(CompiledNetwork):
 
 
 _ROUNDS = 3
-_CACHE_BYTES = 4 * 1024 * 1024
+_LIST_BYTES = 8 * 1024 * 1024
+"""Room for the lists of one layer with which a layer's input and output still stay in a shared cache. With fewer
+samples at a time the weights of deep layers would be read more often."""

@@ -119,12 +119,14 @@ def test_batch_and_steps_may_change_from_call_to_call(steps: int, samples: int) 
         torch.testing.assert_close(network(xs), model(xs))
 
 
-def test_many_samples_are_run_in_parts() -> None:
+def test_many_samples_are_run_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model = spiking(RECIPES["OPI"], nn.AvgPool2d(2))
-    many = torch.rand(400, 3, 12, 12, generator=torch.Generator().manual_seed(2))
+    many = torch.rand(40, 3, 12, 12, generator=torch.Generator().manual_seed(2))
     xs = repeat(many, 8)
     network = compile(model, xs[:, :2])
-    assert network._together(8, 400) < 400
+    assert network._together(8, 40) == 227  # 8 MiB of 16 bits for 16 * 12 * 12 neurons and 8 steps
+    monkeypatch.setattr("spikewright.runtime.network._LIST_BYTES", 600_000)
+    assert network._together(8, 40) == 16
     with torch.no_grad():
         torch.testing.assert_close(network(xs), model(xs), rtol=1e-4, atol=1e-4)
 
@@ -216,12 +218,13 @@ def test_a_model_that_has_changed_is_noticed() -> None:
         network(sequence())
 
 
-def test_parts_of_a_network_that_ends_in_spikes_do_not_overwrite_each_other() -> None:
+def test_parts_of_a_network_that_ends_in_spikes_do_not_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     model = Spiking(nn.Sequential(nn.Conv2d(3, 16, 3), IF(v_threshold=0.3))).eval()
-    xs = torch.rand(4, 700, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    xs = torch.rand(4, 70, 3, 12, 12, generator=torch.Generator().manual_seed(1))
     network = compile(model, xs[:, :2])
-    assert 2 * network._together(4, 700) <= 700
+    monkeypatch.setattr("spikewright.runtime.network._LIST_BYTES", 400_000)
+    assert 2 * network._together(4, 70) <= 70
     with torch.no_grad():
         torch.testing.assert_close(network(xs), model(xs))
 
