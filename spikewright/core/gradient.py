@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,9 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
         model: any module.
         rule: the unroll for all neurons.
 
+    Raises:
+        ArgumentError: the rule is no unroll, or is what makes one.
+
     Example:
         >>> import torch
         >>> from spikewright.core import Record, Spiking, gradient_rule, recorded
@@ -33,8 +37,7 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
         tensor([0., 1.])
     """
     check_module(model, "gradient_rule.model")
-    if not callable(rule):
-        raise ArgumentError(sentence("gradient_rule.rule", named(rule), "an unroll, e.g. recorded(Record())"))
+    _check_rule(rule)
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
     before = [neuron.unroll for neuron in neurons]
     try:
@@ -44,6 +47,23 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
     finally:
         for neuron, unroll in zip(neurons, before):
             neuron.unroll = unroll
+
+
+def _check_rule(rule: object) -> None:
+    """Raise ArgumentError unless it can be called as an unroll is; `sliced`, for one, first needs its steps."""
+    if not callable(rule):
+        raise ArgumentError(sentence("gradient_rule.rule", named(rule), "an unroll, e.g. recorded(Record())"))
+    try:
+        signature = inspect.signature(rule)
+    except ValueError:  # some built-in functions do not tell
+        return
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        name = getattr(rule, "__name__", type(rule).__name__)
+        allowed = "an unroll, called as (neuron, state, xs)"
+        todo = "What makes an unroll is called first, e.g. sliced(2)"
+        raise ArgumentError(sentence("gradient_rule.rule", f"{name}{signature}", allowed, todo)) from None
 
 
 @contextmanager

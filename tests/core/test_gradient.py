@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from spikewright.core import Record, Spiking, bptt, checkpointed, gradient_rule, recorded
+from spikewright.core import Record, Spiking, bptt, checkpointed, gradient_rule, recorded, sliced
+from spikewright.core.errors import ArgumentError
 from spikewright.neurons import IF, LIF
 
 
@@ -59,4 +60,20 @@ def test_blocks_nest():
         with gradient_rule(net, recorded(Record())):
             assert net.module[0].unroll is not double_gradient
         assert net.module[0].unroll is net.module[2].unroll is double_gradient
+    assert net.module[0].unroll is before
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("sltt", r"gradient_rule\.rule: got 'sltt'; expected an unroll"),
+        (sliced, r"got sliced\(steps.*; expected an unroll, called as \(neuron, state, xs\)\. .* called first"),
+        (checkpointed, r"gradient_rule\.rule: got checkpointed\(steps.*sliced\(2\)"),
+    ],
+)
+def test_what_is_no_unroll_is_refused_before_anything_changes(rule, message):
+    net = model()
+    before = net.module[0].unroll
+    with pytest.raises(ArgumentError, match=message), gradient_rule(net, rule):
+        pass
     assert net.module[0].unroll is before
