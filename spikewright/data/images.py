@@ -131,6 +131,9 @@ def check_labels(who: str, labels: Tensor, n: int, classes: int, noun: str = "im
     Raises:
         DataError: names the wrong shape or dtype, or the first label out of range and where it is.
     """
+    if not isinstance(labels, Tensor):
+        allowed = f"a tensor, torch.int64 of shape [{n}], one label per {noun}"
+        raise DataError(sentence(who, type(labels).__name__, allowed, "Make one: torch.tensor(labels)"))
     if labels.dtype != torch.int64 or labels.shape != (n,):
         met = f"{labels.dtype} of shape {list(labels.shape)}"
         raise DataError(sentence(who, met, f"torch.int64 of shape [{n}], one label per {noun}"))

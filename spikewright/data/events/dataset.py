@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -48,8 +48,8 @@ class EventDataset:
         (2, 1, [0])
     """
 
-    recordings: Recordings
-    labels: Tensor
+    recordings: Recordings = field(repr=False)
+    labels: Tensor = field(repr=False)
     classes: tuple[str, ...]
     shape: tuple[int, ...]
     note: str = ""
@@ -59,6 +59,9 @@ class EventDataset:
         if not listed or not len(self.recordings):
             met = "no recording" if listed else type(self.recordings).__name__
             raise DataError(sentence("EventDataset.recordings", met, "a sequence of at least one recording"))
+        if isinstance(self.classes, str) or not isinstance(self.classes, Sequence):
+            allowed = "the names of the classes, a tuple of words"
+            raise DataError(sentence("EventDataset.classes", repr(self.classes), allowed))
         check_labels("EventDataset.labels", self.labels, len(self.recordings), len(self.classes), "recording")
 
     def __len__(self) -> int:

@@ -135,6 +135,10 @@ def test_epoch_and_start_are_checked_at_once(data, epoch, start):
         EventBatches(data, 4, FRAMES).iterate(epoch, start)
 
 
+def test_what_is_shown_of_a_data_set_does_not_grow_with_it(data):
+    assert repr(data) == f"EventDataset(classes=('a', 'b', 'c'), shape={SHAPE}, note='')"
+
+
 def test_impossible_datasets_are_refused(data, made):
     with pytest.raises(DataError, match=r"EventDataset.recordings: got no recording"):
         EventDataset([], torch.zeros(0, dtype=torch.int64), ("a",), SHAPE)
@@ -142,6 +146,11 @@ def test_impossible_datasets_are_refused(data, made):
         EventDataset((made(1) for _ in "ab"), torch.zeros(2, dtype=torch.int64), ("a",), SHAPE)
     with pytest.raises(DataError, match=r"got label 2 at recording 1 .*expected 0..1"):
         EventDataset([made(1)] * 2, torch.tensor([0, 2]), ("a", "b"), SHAPE)
+    with pytest.raises(DataError, match=r"EventDataset.labels: got list; expected a tensor, .* torch.tensor\(labels\)"):
+        EventDataset([made(1)], [0], ("a",), SHAPE)  # pyright: ignore[reportArgumentType]
+    for wrong in (10, "ab"):
+        with pytest.raises(DataError, match=r"EventDataset.classes: got .*; expected the names of the classes"):
+            EventDataset([made(1)], torch.tensor([0]), wrong, SHAPE)  # pyright: ignore[reportArgumentType]
     other = EventDataset([made(5), made(5, size=(3, 3))], torch.tensor([0, 0]), ("a",), SHAPE)
     with pytest.raises(DataError, match=r"recording 1: got a sensor of \[2, 3, 3\]; expected Events of \[2, 9, 12\]"):
         list(EventBatches(other, 2, FRAMES))
