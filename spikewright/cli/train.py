@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from ..core.config import to_json
+from ..core.errors import ConfigError, sentence
 from ..experiments import EXPERIMENTS
 from ..experiments.registries import REGISTRIES
 from ..experiments.shared_run import begun_run
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
 DRY_RUN = "--dry_run"
 ALSO = (
-    "--resume FOLDER goes on with a run that was stopped; its config is used. --dry_run shows what a training step "
-    "will hold in memory, and stops."
+    "--resume FOLDER goes on with a run that was stopped; its config is used, and flags may only change the machine "
+    "and the time. --dry_run shows what a training step will hold in memory, and stops."
 )
+OF_THE_MACHINE = ("device", "precision", "memory_format", "threads", "minutes", "data", "out")
+"""What may be another one when a run is gone on with; its checkpoint says itself what it takes of `fit`."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +46,9 @@ def main(argv: Sequence[str]) -> int:
     resumed, rest = take(argv, "--resume")
     if resumed is not None:
         folder = RunFolder.open(resumed)
-        config = read_config(rest, config_file(folder.path / "config.json", TrainRun), "train")
+        begun = config_file(folder.path / "config.json", TrainRun)
+        config = read_config(rest, begun, "train")
+        check_same_run(begun, config)
         with launched(config.device, config.precision) as fabric, first_speaks(fabric):
             return train(config, folder, fabric)
     config = read_config(rest, TrainRun(), "train", EXPERIMENTS, ALSO)
@@ -53,6 +59,18 @@ def main(argv: Sequence[str]) -> int:
         begun_run(fabric, config.out, config.name, to_json(config, REGISTRIES), about) as folder,
     ):
         return train(config, folder, fabric)
+
+
+def check_same_run(begun: TrainRun, config: TrainRun) -> None:
+    """Refuse a config that makes another network or trains it otherwise than the run that is gone on with.
+
+    Raises:
+        ConfigError: names the group of flags.
+    """
+    for name in (field.name for field in fields(TrainRun)):
+        if name not in (*OF_THE_MACHINE, "fit") and getattr(begun, name) != getattr(config, name):
+            todo = "Begin a run of its own, with --config and the config.json of this one"
+            raise ConfigError(sentence("--resume", f"another {name}", "what the run was begun with", todo))
 
 
 def train(config: TrainRun, folder: RunFolder, fabric: Fabric) -> int:

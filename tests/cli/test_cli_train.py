@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from spikewright.train.checkpoint import load
@@ -66,6 +67,20 @@ def test_a_run_out_of_time_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("flag", [("--network.classes", "5"), ("--batch_size", "2"), ("--label_smoothing", "0.1")])
+def test_another_run_is_not_gone_on_with(run: Run, tmp_path: Path, flag: tuple[str, str]) -> None:
+    """Its report would stand beside a config that did not make it."""
+    assert run("train", *TINY, "--images", "8", "--minutes", "0", "--out", tmp_path).status == 0
+    before = {path: path.read_bytes() for path in only(tmp_path).iterdir()}
+    ran = run("train", "--resume", only(tmp_path), *flag)
+    name = flag[0].removeprefix("--").split(".")[0]
+    assert ran.status == 2
+    assert ran.err.startswith(
+        f"spikewright train: --resume: got another {name}; expected what the run was begun with. Begin a run of its own"
+    )
+    assert before == {path: path.read_bytes() for path in only(tmp_path).iterdir()}
+
+
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(run: Run, tmp_path: Path) -> None:
     flags = [*TINY, "--images", "48"]
     command = [sys.executable, "-m", "spikewright", "train", *flags, "--out", str(tmp_path / "killed")]
@@ -91,7 +106,9 @@ def test_a_resumed_folder_is_never_removed(run: Run, tmp_path: Path) -> None:
     assert run("train", *TINY, "--images", "8", "--minutes", "0", "--out", tmp_path).status == 0
     folder = only(tmp_path)
     (folder / "checkpoint.safetensors").unlink()
-    ran = run("train", "--resume", folder, "--dataset", "nothing")
+    begun = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(begun.replace('"synthetic"', '"nothing"'))
+    ran = run("train", "--resume", folder)
     assert (ran.status, "got 'nothing'" in ran.err) == (2, True)
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "environment.json"]
 
