@@ -63,7 +63,7 @@ class TrainRun:
         augment: random changes of the training images, in this order.
         batch_size: images per update over all processes.
         label_smoothing: share of each label spread over all classes.
-        over_time: time steps and loss of a network with `network.neurons`; others do not use it.
+        over_time: time steps and loss of a network with `network.neurons`; refused for others.
         fit: length, optimiser, seed.
         device: where to compute.
         precision: number format of the computation.
@@ -107,6 +107,9 @@ class TrainRun:
         if self.calibration_images < 1:
             who = "TrainRun.calibration_images"
             raise ArgumentError(sentence(who, repr(self.calibration_images), "a whole number of at least 1"))
+        if self.network.neurons is None and self.over_time != OverTime():
+            met = "over_time for a network without neurons"
+            raise ArgumentError(sentence("TrainRun", met, "neurons", "Choose them by --network.neurons, e.g. LIF"))
         check_distillation("TrainRun", teacher_weight=self.teacher_weight, teacher_temperature=self.teacher_temperature)
 
 

@@ -134,6 +134,13 @@ def test_bad_numbers_are_named(numbers: dict[str, float], message: str) -> None:
     assert OverTime(pruning="soft_threshold", pruned=1.5).pruned == 1.5  # a width, no share
 
 
+def test_over_time_without_neurons_is_refused() -> None:
+    """Else a forgotten flag would train an ordinary network under the name of a spiking one."""
+    with pytest.raises(ArgumentError, match=r"TrainRun: got over_time for a network without neurons; .*--network\.neu"):
+        TrainRun(over_time=OverTime(timesteps=8))
+    assert TrainRun(network=Network(neurons=LIFNeurons()), over_time=OverTime(timesteps=8)).over_time.timesteps == 8
+
+
 def test_neurons_are_told_how_to_run_their_steps() -> None:
     for unroll, expected in (("fused", fused), ("bptt", bptt)):
         model = Spiking(nn.Sequential(nn.Linear(2, 3), LIF(), nn.Linear(3, 2), LIF()))
