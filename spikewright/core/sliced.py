@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from .arguments import check_whole
-from .types import State, Unroll
+from .types import State
 from .unroll import bptt
 
 
-def sliced(steps: int) -> Unroll:
+@dataclass(frozen=True)
+class sliced:  # noqa: N801 - an unroll, like the functions beside it
     """An unroll that cuts the state off from its gradient every `steps` steps.
 
     Spikes and state equal `bptt`, gradients too where a sequence has no more steps than a slice. What a loop that
@@ -31,18 +34,21 @@ def sliced(steps: int) -> Unroll:
         >>> (xs.grad != 0).flatten().tolist()
         [False, False, True, True]
     """
-    check_whole("sliced.steps", steps, least=1)
 
-    def run(neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:
+    steps: int
+
+    def __post_init__(self) -> None:
+        check_whole("sliced.steps", self.steps, least=1)
+
+    def __call__(self, neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:
+        """Run the steps slice by slice."""
         spikes = []
-        for number, part in enumerate(xs.split(steps)):
+        for number, part in enumerate(xs.split(self.steps)):
             if number:
                 state = type(state)(*(value.detach() for value in state))
             state, s = bptt(neuron, state, part)
             spikes.append(s)
         return state, torch.cat(spikes)
-
-    return run
 
 
 def sltt(neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:

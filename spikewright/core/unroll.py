@@ -31,7 +31,8 @@ def bptt(neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:
     return state, torch.stack(spikes)
 
 
-def checkpointed(steps: int) -> Unroll:
+@dataclass(frozen=True)
+class checkpointed:  # noqa: N801 - an unroll, like the functions beside it
     """An unroll that keeps the state only every `steps` steps and computes the rest again in the backward pass.
 
     Spikes, state and gradients equal `bptt`. T / steps states are kept instead of T, and what the backward pass
@@ -42,23 +43,26 @@ def checkpointed(steps: int) -> Unroll:
 
     Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ArgumentError(sentence("checkpointed.steps", repr(steps), "a whole number of at least 1"))
 
-    def run(neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:
+    steps: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise ArgumentError(sentence("checkpointed.steps", repr(self.steps), "a whole number of at least 1"))
+
+    def __call__(self, neuron, state: State, xs: Tensor) -> tuple[State, Tensor]:
+        """Run the steps segment by segment."""
         kind, spikes = type(state), []
 
         def segment(part: Tensor, *parts: Tensor):
             end, s = bptt(neuron, kind(*parts), part)
             return s, *end
 
-        for part in xs.split(steps):
+        for part in xs.split(self.steps):
             s, *parts = checkpoint(segment, part, *state, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
             state = kind(*parts)
             spikes.append(s)
         return state, torch.cat(spikes)
-
-    return run
 
 
 @dataclass

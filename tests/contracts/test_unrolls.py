@@ -1,5 +1,7 @@
 """What every unroll must do, for every neuron: equal bptt forward, and backward if it is exact."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -59,3 +61,13 @@ def test_one_with_another_gradient_equals_bptt_forward(unroll, kind):
     assert torch.equal(spikes, expected_spikes)
     assert gradients["xs"].isfinite().all()
     assert gradients["xs"].abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["checkpointed(2)", "sliced(2)", "fused", "sltt"])
+def test_a_neuron_with_it_can_be_pickled(name):
+    unroll = {**EXACT, "sliced(2)": sliced(2), "sltt": sltt}[name]
+    neuron = NEURONS["LIF"]()
+    neuron.unroll = unroll
+    twin, xs = pickle.loads(pickle.dumps(neuron)), torch.rand(4, 2, 3)
+    assert twin.unroll == unroll
+    assert torch.equal(twin.over_time(xs), neuron.over_time(xs))
