@@ -61,7 +61,7 @@ def load_dataset(name: str, root: Path | None = None, split: str = "train") -> I
         >>> len(load_dataset("synthetic", split="test"))
         200
     """
-    return _of_kind(name, "images").load(root, split)
+    return of_kind(name, "images").load(root, split)
 
 
 def load_events(name: str, root: Path | None = None, split: str = "train") -> EventDataset:
@@ -76,11 +76,19 @@ def load_events(name: str, root: Path | None = None, split: str = "train") -> Ev
         ConfigError: the name is unknown; lists those that are.
         DataError: it holds images, the split is unknown, files are missing or broken, or a label is out of range.
     """
-    return _of_kind(name, "events").load(root, split)
+    return of_kind(name, "events").load(root, split)
 
 
-def _of_kind(name: str, kind: str) -> ModuleType:
-    module = pick(DATASETS, name, "dataset")
+def of_kind(name: str, kind: str) -> ModuleType:
+    """The module of a dataset of images or of events, by its name, whatever the case.
+
+    Raises:
+        ConfigError: the name is unknown; lists those of that kind.
+        DataError: it is of another kind.
+    """
+    known = {other: of for other, of in DATASETS.items() if of.SPEC.kind == kind}
+    # the name of a set of another kind gets an error of its own, any other the names that would do
+    module = pick(known if name.casefold() not in map(str.casefold, DATASETS) else DATASETS, name, "dataset")
     if module.SPEC.kind != kind:
         others = ", ".join(other for other, of in DATASETS.items() if of.SPEC.kind == kind)
         todo = f"It can be loaded with {'load_events' if kind == 'images' else 'load_dataset'}"

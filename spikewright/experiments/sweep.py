@@ -21,9 +21,8 @@ from ..convert.unit_recipe import UnitRecipe
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConversionError, SpikewrightError, sentence
 from ..core.references import source_of
-from ..core.registry import pick
 from ..core.seed import seed_all
-from ..data import DATASETS
+from ..data import of_kind
 from ..data.batches import Batches
 from ..data.folder import FolderImages
 from ..data.images import ImageDataset
@@ -79,7 +78,7 @@ class SweepRun:
         if self.calibration_images is not None and self.calibration_images < 1:
             met = repr(self.calibration_images)
             raise ArgumentError(sentence("SweepRun.calibration_images", met, "none or a whole number of at least 1"))
-        splits = pick(DATASETS, self.dataset, "dataset").SPEC.splits
+        splits = of_kind(self.dataset, "images").SPEC.splits
         for who, split in (("calibration", self.calibration), ("judging.split", self.judging.split)):
             if split not in splits:
                 raise ArgumentError(sentence(f"SweepRun.{who}", repr(split), f"one of {', '.join(splits)}"))

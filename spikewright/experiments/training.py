@@ -18,10 +18,9 @@ from ..convert.statistics import Statistic
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.loss import Loss
-from ..core.registry import pick
 from ..core.seed import generator, seed_all
 from ..core.spiking import Spiking
-from ..data import DATASETS, load_dataset
+from ..data import load_dataset, of_kind
 from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..data.images import ImageSource
@@ -146,7 +145,7 @@ def run_training(
         watch(**numbers)
 
     seed_all(config.fit.seed)
-    judged = pick(DATASETS, config.dataset, "dataset").SPEC.evaluation_split
+    judged = of_kind(config.dataset, "images").SPEC.evaluation_split
     train, test = (load_dataset(config.dataset, config.data, split) for split in ("train", judged))
     if config.images is not None:
         train = train.subset(config.images)

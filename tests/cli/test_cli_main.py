@@ -114,7 +114,7 @@ def test_no_work_begins_when_the_folder_cannot_be_written(
     def begun(*_: object, **__: object) -> None:
         raise AssertionError("work began")
 
-    loaders = ("conversion.load_network", "conversion.load_conversion", "demo.load_network", "sweep.load_network")
+    loaders = ("conversion.load_network", "conversion.load_spiking", "demo.load_network", "sweep.load_network")
     for place in (*loaders, "training.Fabric"):
         monkeypatch.setattr(f"spikewright.experiments.{place}", begun)
     (tmp_path / "file").write_text("")
