@@ -32,9 +32,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def sources(function: Callable[..., Any]) -> set[Path]:
     """The files of a loop and of the loops that it calls, however deep, those of this package."""
     code, names = function.__code__, function.__globals__
-    found, package = {Path(code.co_filename)}, __package__.partition(".")[0]
+    found, package = {Path(code.co_filename)}, (__package__ or "").partition(".")[0]
     for name in code.co_names:
-        called = names.get(name)
+        called: Any = names.get(name)
         if hasattr(called, "py_func"):
             found |= sources(called.py_func)
             continue

@@ -187,7 +187,7 @@ def max_pool(pool: object, gate: bool) -> MaxPool | None:
     if type(pool) is not nn.MaxPool2d or pool.ceil_mode or pool.dilation not in (1, (1, 1)):
         return None
     sizes = (pool.kernel_size, pool.stride, pool.padding)
-    return MaxPool(*((size, size) if isinstance(size, int) else tuple(size) for size in sizes), gate)  # pyright: ignore[reportArgumentType]
+    return MaxPool(*((size, size) if isinstance(size, int) else tuple(size) for size in sizes), gate)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def fires_at_threshold(spike: SpikeFn) -> bool:

@@ -102,7 +102,8 @@ def _has_triton() -> bool:
 def _described(neuron: Any) -> tuple[Kind, list[Tensor]] | None:
     """A neuron as the loops take it: its kind and its constants; None for one that they do not know."""
     found = dynamics_of(neuron)
-    reset, spike = getattr(neuron, "reset", none), getattr(neuron, "spike", None)
+    reset: Any = getattr(neuron, "reset", none)
+    spike: Any = getattr(neuron, "spike", None)
     kind, known = _RESETS.get(forward_of(reset)), code_of(spike)
     if kind is None or known is None or not isinstance(found, Leaky | Hierarchical):
         return None

@@ -31,7 +31,7 @@ def norm_behind(xs: Tensor) -> Callable[[], Tensor] | None:
     bias = node.next_functions[2][0]
     if bias is not None and not hasattr(bias, "variable"):
         return None
-    shape, eps = xs.shape, getattr(node, "_saved_eps", getattr(node, "_saved_epsilon", None))
+    shape, eps = xs.shape, node._saved_eps if hasattr(node, "_saved_eps") else node._saved_epsilon
 
     def again() -> Tensor:
         with torch.no_grad():

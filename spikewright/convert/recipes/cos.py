@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -219,7 +219,8 @@ class CalibratedIF(Neuron):
         return IFState(start * v_threshold)
 
     def dynamics(self) -> Replayed | None:
-        most = {offset: float(self.window), offset_unguarded: float("inf")}.get(self.rule.offset)
+        bounds: dict[Any, float] = {offset: float(self.window), offset_unguarded: float("inf")}
+        most = bounds.get(self.rule.offset)
         if most is None or self.reset is not subtract or not fires_at_threshold(self.spike):
             return None
         return Replayed(self.v_threshold, self.start, self.window, self.replays, most, EPS, NEVER)

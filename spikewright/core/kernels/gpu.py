@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import gpu_loops as loops
+from . import gpu_loops
 from .constants import shared, split
 from .order import Order, order_of
 
+loops: Any = gpu_loops  # a kernel is called with its grid in brackets
 BLOCK, WARPS = 1024, 4
 _EXACT = {} if loops.INTERPRETED else {"enable_fp_fusion": False}
 """Multiplications and additions are rounded one by one, as torch does it: otherwise spikes would differ at ties."""

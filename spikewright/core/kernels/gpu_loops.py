@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
-import triton
-import triton.language as tl
+import triton  # pyright: ignore[reportMissingImports]
+import triton.language as tl  # pyright: ignore[reportMissingImports]
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Whether the kernels are run by Triton's interpreter, which takes tensors on the CPU: for tests."""
