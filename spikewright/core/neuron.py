@@ -113,6 +113,9 @@ class Neuron(Stateful):
             ShapeError: if xs is no floating-point [T, N, ...], or a carried state has another shape.
         """
         check_sequence(xs, type(self).__name__)
+        if not callable(self.unroll) or isinstance(self.unroll, type):
+            who, allowed = f"{type(self).__name__}.unroll", "an unroll, e.g. fused, or sliced(2) where one is made"
+            raise ArgumentError(sentence(who, named(self.unroll), allowed))
         state = self.begin(lambda: self._fresh(xs), repeat(xs[0]))
         state, spikes = self.unroll(self, state, xs)
         self.end(state)

@@ -20,9 +20,11 @@ from spikewright.core import (
     fused,
     fuses,
     none,
+    sliced,
     subtract,
     to_zero,
 )
+from spikewright.core.errors import ArgumentError
 from spikewright.core.kernels.order import order_of
 from spikewright.neurons import ALIF, ATLIF, IF, LIF, LMH, PLIF
 
@@ -207,3 +209,11 @@ def test_a_network_learns_the_same():
 
     for one, other in zip(gradients(fused), gradients(bptt)):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("unroll", "met"), [("fused", "'fused'"), (sliced, "the class sliced"), (None, "None")])
+def test_what_is_no_unroll_is_named(unroll, met):
+    neuron = LIF()
+    neuron.unroll = unroll
+    with pytest.raises(ArgumentError, match=rf"LIF.unroll: got {met}; expected an unroll, e.g. fused, or sliced\(2\)"):
+        neuron.over_time(inputs(dtype=torch.float32))
