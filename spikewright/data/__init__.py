@@ -88,7 +88,8 @@ def of_kind(name: str, kind: str) -> ModuleType:
     """
     known = {other: of for other, of in DATASETS.items() if of.SPEC.kind == kind}
     # the name of a set of another kind gets an error of its own, any other the names that would do
-    module = pick(known if name.casefold() not in map(str.casefold, DATASETS) else DATASETS, name, "dataset")
+    exists = isinstance(name, str) and name.casefold() in map(str.casefold, DATASETS)
+    module = pick(DATASETS if exists else known, name, "dataset")
     if module.SPEC.kind != kind:
         others = ", ".join(other for other, of in DATASETS.items() if of.SPEC.kind == kind)
         todo = f"It can be loaded with {'load_events' if kind == 'images' else 'load_dataset'}"
