@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from ..coding.encode import repeat
 from ..core.arguments import check_module
+from ..core.device import device_of
 from ..core.errors import DataError, ShapeError, sentence
+from ..core.evaluating import evaluating
 from ..core.input_error import readable_input
 from ..core.phases import Phases
 from ..core.processes import together
@@ -23,8 +25,6 @@ from .over_time import (
     check_run,
     check_steps,
     checked_batches,
-    device_of,
-    evaluating,
     sums_over_time,
 )
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..core.arguments import check_module
 from ..core.errors import ArgumentError, ShapeError, sentence
+from ..core.evaluating import evaluating
 from ..core.input_error import readable_input
 from ..core.loss import Batch, Loss, Pass, Result, pass_loss, whole
 from .evaluate import check_labels
-from .over_time import evaluating
 
 
 def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:

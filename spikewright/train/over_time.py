@@ -62,26 +62,6 @@ def checked_batches(who: str, batches: Iterable[Batch]) -> Iterator[Batch]:
         yield x, y
 
 
-class evaluating:  # noqa: N801 - reads as a statement
-    """Within the block a model is in `eval()`; afterwards every part is in the mode it had."""
-
-    def __init__(self, model: nn.Module | None) -> None:
-        self.modes = [(part, part.training) for part in model.modules()] if model is not None else []
-
-    def __enter__(self) -> None:
-        for part, _ in self.modes:
-            part.training = False
-
-    def __exit__(self, *_) -> None:
-        for part, mode in self.modes:
-            part.training = mode
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the first of the model's tensors is; the CPU if it has none."""
-    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
-
-
 def check_steps(who: str, at: object, timesteps: int) -> None:
     """Raise ArgumentError unless `at` names numbers of steps, each in 1..T, or is None."""
     if not isinstance(at, list | tuple | range | None):
