@@ -46,6 +46,9 @@ class Neuron(Stateful):
     graded: bool = False
     """Whether one spike can deliver other shares of the amplitude than whole ones; it then counts as one spike."""
 
+    follows_spike: bool = True
+    """Whether `spike` decides how its spikes are differentiated; another surrogate then gives another gradient."""
+
     amplitude: Tensor
     unroll: Unroll
 

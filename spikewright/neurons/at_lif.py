@@ -113,6 +113,7 @@ class ATLIF(Neuron):
     v_threshold: Tensor
     activity: Tensor
     learnable = ("gain",)
+    follows_spike = False
 
     def __init__(
         self,

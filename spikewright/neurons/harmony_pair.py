@@ -91,6 +91,7 @@ class HarmonyPair(Neuron):
     """
 
     graded = True
+    follows_spike = False
     v_threshold: Tensor
     learnable = ("amplitude",)
     levels = _TWO.values(Sign.BOTH)

@@ -80,6 +80,7 @@ class HarmonyStore(Neuron):
     """
 
     graded = True
+    follows_spike = False
     v_threshold: Tensor
     learnable = ("amplitude",)
     levels = _TWO.values(Sign.BOTH)

@@ -61,6 +61,7 @@ class LI(Neuron):
     """
 
     levels = None
+    follows_spike = False
     decay: Tensor
     learnable = ("amplitude", "decay")
 

@@ -88,6 +88,7 @@ class MultiThresholdIF(Neuron):
     """
 
     graded = True
+    follows_spike = False
     v_threshold: Tensor
     decay: Tensor
     learnable = ("amplitude",)

@@ -1,0 +1,31 @@
+"""Adversarial inputs: budget, search and gradient rule are three values that do not know each other."""
+
+from ..models.classifier import Classifier as Classifier
+from .budget import Budget as Budget
+from .budgets import BUDGETS as BUDGETS
+from .budgets import L2 as L2
+from .budgets import Linf as Linf
+from .gradients import BPTR as BPTR
+from .gradients import GRADIENT_RULES as GRADIENT_RULES
+from .gradients import HART as HART
+from .gradients import RGA as RGA
+from .gradients import AnalogTwin as AnalogTwin
+from .gradients import LastSteps as LastSteps
+from .gradients import RateSlope as RateSlope
+from .gradients import SurrogateBPTT as SurrogateBPTT
+from .gradients import WithoutTime as WithoutTime
+from .gradients import clip_floor as clip_floor
+from .objective import OBJECTIVES as OBJECTIVES
+from .objective import cross_entropy as cross_entropy
+from .objective import dlr as dlr
+from .objective import margin as margin
+from .oracle import Oracle as Oracle
+from .rule import GradientRule as GradientRule
+from .rule import UnrollRule as UnrollRule
+from .run import AttackResult as AttackResult
+from .run import perturb as perturb
+from .run import run_attack as run_attack
+from .search import Search as Search
+from .searches import FGSM as FGSM
+from .searches import PGD as PGD
+from .searches import SEARCHES as SEARCHES

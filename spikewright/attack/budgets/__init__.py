@@ -1,0 +1,8 @@
+"""What is allowed: one set of perturbations per file; the imports below are the registry."""
+
+from ...core.registry import collect
+from ..budget import Budget
+from .l2 import L2 as L2
+from .linf import Linf as Linf
+
+BUDGETS = collect(globals(), Budget)

@@ -1,0 +1,122 @@
+"""Oracle: all that a search may ask about the network it attacks; it counts the questions and keeps what succeeded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..core.errors import ArgumentError, DataError, ShapeError, sentence
+from ..models.classifier import Classifier
+from .budget import Budget, per_sample
+from .objective import Objective
+
+
+class Oracle:
+    """A classifier, the batch under attack, and the goal. Searches see nothing else.
+
+    Whatever a search asks about, the oracle looks at the answer of the network itself, with its true forward pass: the
+    first allowed input that reaches the goal is kept for each sample.
+
+    Args:
+        attacked: the network whose answers count.
+        budget: which of the inputs asked about are allowed.
+        x: the batch, [N, ...], batch first.
+        y: its classes, [N].
+        through: the network whose gradient is taken, e.g. another one, or the same with another gradient rule; the
+            attacked one if not given.
+        targets: the classes to reach, [N]; None if any wrong class will do.
+
+    Raises:
+        ShapeError: if there is not one class for each sample.
+        DataError: if a value is not finite or a class is none of the network's, or a target is the class itself.
+    """
+
+    def __init__(
+        self,
+        attacked: Classifier,
+        budget: Budget,
+        x: Tensor,
+        y: Tensor,
+        *,
+        through: Classifier | None = None,
+        targets: Tensor | None = None,
+    ) -> None:
+        _check_batch(x, y, targets)
+        self.attacked = attacked.seen_by(None)
+        self.through = attacked if through is None else through
+        self.budget, self.x, self.y, self.targets = budget, x, y, targets
+        self.found = x.clone()
+        self.fooled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
+        self.forwards = self.backwards = 0
+
+    @property
+    def same_forward(self) -> bool:
+        """Whether the pass that gives the gradient also gives the answers that count."""
+        through = self.through
+        alike = through.model is self.attacked.model and through.timesteps == self.attacked.timesteps
+        return alike and (through.rule is None or getattr(through.rule, "same_forward", False))
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Answers of the attacked network, [N, K], without a gradient."""
+        with torch.no_grad():
+            logits = self.attacked(z)
+        self.forwards += 1
+        self._see(z, logits)
+        return logits
+
+    def loss(self, z: Tensor, objective: Objective) -> Tensor:
+        """What the attack makes large, at z: [N], without a gradient."""
+        return self.value(self.logits(z), objective)
+
+    def gradient(self, z: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+        """The value that the attack makes large, [N], and its gradient at z, [N, ...]."""
+        at = z.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = self.through(at)
+            value = self.value(logits, objective)
+            (gradient,) = torch.autograd.grad(value.sum(), at)
+        self.forwards += 1
+        self.backwards += 1
+        if self.same_forward:
+            self._see(z, logits.detach())
+        else:
+            self.logits(z)
+        return value.detach(), gradient
+
+    def value(self, logits: Tensor, objective: Objective) -> Tensor:
+        """What the attack makes large, [N]: the objective of the class, or minus that of the target."""
+        return objective(logits, self.y) if self.targets is None else -objective(logits, self.targets)
+
+    def reached(self, logits: Tensor) -> Tensor:
+        """Whether each answer reaches the goal, [N]; of equal logits the first class is the answer."""
+        answer = logits.argmax(1)
+        return answer != self.y if self.targets is None else answer == self.targets
+
+    def _see(self, z: Tensor, logits: Tensor) -> None:
+        if int(self.y.max()) >= logits.shape[1]:
+            allowed = f"classes of 0..{logits.shape[1] - 1}"
+            raise DataError(
+                sentence("attack", f"a label {int(self.y.max())}", allowed, "Check that data and model fit")
+            )
+        new = self.reached(logits) & ~self.fooled & self.budget.contains(z, self.x)
+        self.found = torch.where(per_sample(new, z), z.detach(), self.found)
+        self.fooled |= new
+
+
+def _check_batch(x: Tensor, y: Tensor, targets: Tensor | None) -> None:
+    """Raise an error unless x are finite values and y and targets classes, one for each sample."""
+    if not isinstance(x, Tensor) or not torch.is_floating_point(x) or x.dim() < 2 or not x.numel():
+        met = f"{x.dtype} of shape {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ShapeError(sentence("attack", met, "a floating-point batch [N, ...], e.g. images in 0..1"))
+    if not torch.isfinite(x).all():
+        raise DataError(sentence("attack", "NaN or infinite values in a batch", "finite values"))
+    for name, labels in (("labels", y), ("targets", targets)):
+        if labels is None:
+            continue
+        if not isinstance(labels, Tensor) or labels.shape != (len(x),) or labels.is_floating_point():
+            met = f"{labels.dtype} of shape {list(labels.shape)}" if isinstance(labels, Tensor) else repr(labels)
+            raise ShapeError(sentence(f"attack.{name}", met, f"one whole number for each of {len(x)} samples"))
+        if int(labels.min()) < 0:
+            raise DataError(sentence(f"attack.{name}", str(int(labels.min())), "classes of at least 0"))
+    if targets is not None and bool((targets == y).any()):
+        raise ArgumentError(sentence("attack.targets", "the sample's own class", "another class than the label"))

@@ -1,0 +1,223 @@
+"""perturb() and run_attack(): the harness projects, keeps what succeeded, and judges with the true forward pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..core.arguments import check_whole, named
+from ..core.errors import ArgumentError, DataError, sentence
+from ..core.evaluating import evaluating
+from ..core.loss import Batch
+from ..core.seed import generator as seeded
+from ..models.classifier import Classifier
+from .budget import Budget, per_sample
+from .oracle import Oracle
+from .search import Search
+
+
+def perturb(
+    classifier: Classifier,
+    search: Search,
+    budget: Budget,
+    x: Tensor,
+    y: Tensor,
+    *,
+    generator: torch.Generator,
+    through: Classifier | None = None,
+    targets: Tensor | None = None,
+) -> Tensor:
+    """Adversarial inputs for one batch, as the search proposes them, projected into the budget: for training.
+
+    The network runs in `eval()` and is afterwards as it was, also after an exception: modes, gradient rule, gradients
+    of parameters and the global random state are untouched.
+
+    Args:
+        classifier: the network, its T, encoder, read-out and gradient rule.
+        search: how to look.
+        budget: where.
+        x: the batch; images [N, ...], or sequences [T, N, ...] where the classifier's input are sequences.
+        y: classes, [N].
+        generator: source of random starts and the like.
+        through: the network whose gradient is taken; the attacked one if not given.
+        targets: classes to reach, [N]; None for any wrong one.
+
+    Returns:
+        Like x.
+
+    Raises:
+        ArgumentError, DataError, ShapeError: for arguments that do not fit.
+
+    Example:
+        >>> from spikewright.attack import FGSM, Linf
+        >>> from spikewright.core.seed import generator
+        >>> linear = torch.nn.Linear(2, 2)
+        >>> x, y = torch.full((1, 2), 0.5), torch.tensor([0])
+        >>> z = perturb(Classifier(linear), FGSM(), Linf(eps=0.25), x, y, generator=generator(0))
+        >>> float((z - x).abs().max())
+        0.25
+    """
+    _check_parts(classifier, search, budget, through)
+    first = _batch_first(classifier, x)
+    with evaluating(classifier), evaluating(through):
+        oracle = Oracle(classifier, budget, first, y, through=through, targets=targets)
+        z = budget.project(search.search(oracle, generator), first)
+    return _as_given(classifier, z.detach())
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """What an attack did to every sample, in the order of the data.
+
+    Args:
+        clean: whether the unchanged sample is classified right, [N].
+        robust: whether it still is after the attack, [N]; a sample that was wrong before counts as broken. Of a
+            targeted attack: whether the target was missed.
+        distances: size of each perturbation in the budget's norm, [N]; 0 where nothing was attacked.
+        forwards: passes of batches through the network, without those of the judge.
+        backwards: gradients taken.
+        seconds: time of the attack.
+        adversarial: the inputs, like the data, [N, ...] batch first; None if they were not kept.
+    """
+
+    clean: Tensor
+    robust: Tensor
+    distances: Tensor
+    forwards: int
+    backwards: int
+    seconds: float
+    adversarial: Tensor | None = None
+
+    @property
+    def clean_accuracy(self) -> float:
+        """Share of samples classified right without an attack, 0..1."""
+        return float(self.clean.double().mean())
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of all samples classified right after the attack, 0..1."""
+        return float(self.robust.double().mean())
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the samples classified right before that the attack broke, 0..1; NaN if there were none."""
+        hit = self.clean & ~self.robust
+        return float(hit.double().sum() / self.clean.double().sum())
+
+
+def run_attack(
+    classifier: Classifier,
+    search: Search,
+    budget: Budget,
+    batches: Iterable[Batch],
+    *,
+    seed: int = 0,
+    restarts: int = 1,
+    through: Classifier | None = None,
+    target_shift: int = 0,
+    keep: bool = False,
+) -> AttackResult:
+    """Attack every sample that the network classifies right, and judge what came out with its true forward pass.
+
+    A sample is broken if any input that a search asked about, or its last proposal, lies in the budget and is
+    classified wrong; restarts go on with the samples still standing.
+
+    Args:
+        classifier: the network, its T, encoder, read-out and gradient rule.
+        search: how to look.
+        budget: where.
+        batches: pairs (x, y) as for `accuracy_over_time`.
+        seed: of all random numbers; each batch and restart has a generator of its own.
+        restarts: how often the search begins, at least 1.
+        through: the network whose gradient is taken: transfer from it. The attacked one if not given.
+        target_shift: 0 for any wrong class; k aims at the class y + k, modulo the number of classes.
+        keep: whether to keep the adversarial inputs.
+
+    Raises:
+        ArgumentError, DataError, ShapeError: for arguments that do not fit, or data without a sample.
+    """
+    _check_parts(classifier, search, budget, through)
+    check_whole("run_attack.restarts", restarts, least=1)
+    check_whole("run_attack.target_shift", target_shift, least=0)
+    began, judged, forwards, backwards = time.perf_counter(), [], 0, 0
+    with evaluating(classifier), evaluating(through):
+        for number, (x, y) in enumerate(batches):
+            first = _batch_first(classifier, x)
+            batch = _Batch(classifier, budget, first, y, through, target_shift)
+            for restart in range(restarts):
+                batch.attack(search, seeded(seed, number, restart))
+            judged.append(batch.judged(keep))
+            forwards, backwards = forwards + batch.forwards, backwards + batch.backwards
+    if not judged:
+        raise DataError(sentence("run_attack", "no batch", "at least one", "Check the data and the split"))
+    clean, robust, distances, adversarial = zip(*judged)
+    return AttackResult(
+        torch.cat(clean), torch.cat(robust), torch.cat(distances), forwards, backwards,
+        time.perf_counter() - began, torch.cat(adversarial) if keep else None,
+    )  # fmt: skip
+
+
+class _Batch:
+    """One batch under attack: what still stands, and the input that counts for each sample."""
+
+    def __init__(self, classifier, budget: Budget, x: Tensor, y: Tensor, through, target_shift: int) -> None:
+        self.classifier, self.budget, self.x, self.y, self.through = classifier, budget, x, y, through
+        oracle = Oracle(classifier, budget, x, y)
+        logits = oracle.logits(x)
+        self.clean = logits.argmax(1) == y
+        self.targets = (y + target_shift) % logits.shape[1] if target_shift else None
+        if target_shift and target_shift % logits.shape[1] == 0:
+            met, allowed = f"{target_shift} for {logits.shape[1]} classes", "a shift to another class"
+            raise ArgumentError(sentence("run_attack.target_shift", met, allowed))
+        self.standing, self.best = self.clean.clone(), x.clone()
+        self.forwards = self.backwards = 0
+
+    def attack(self, search: Search, generator: torch.Generator) -> None:
+        """Search around the samples that still stand."""
+        at = self.standing.nonzero()[:, 0]
+        if not len(at):
+            return
+        targets = None if self.targets is None else self.targets[at]
+        x = self.x[at]
+        oracle = Oracle(self.classifier, self.budget, x, self.y[at], through=self.through, targets=targets)
+        proposed = self.budget.project(search.search(oracle, generator).detach(), x)
+        proposed = torch.where(per_sample(oracle.fooled, x), oracle.found, proposed)
+        self.best[at] = proposed
+        self.forwards, self.backwards = self.forwards + oracle.forwards, self.backwards + oracle.backwards
+        self.standing[at] = ~oracle.reached(oracle.logits(proposed))
+
+    def judged(self, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Clean, robust, distance, and the inputs; all inputs run once more, in one batch as a user would."""
+        with torch.no_grad():
+            answers = self.classifier.seen_by(None)(self.best).argmax(1)
+        missed = answers == self.y if self.targets is None else answers != self.targets
+        distances = self.budget.distance(self.best, self.x)
+        return self.clean.cpu(), (self.clean & missed).cpu(), distances.cpu(), self.best.cpu() if keep else None
+
+
+def _check_parts(classifier: object, search: object, budget: object, through: object) -> None:
+    """Raise ArgumentError unless each argument is of its kind."""
+    todo = "Make one: Classifier(model, timesteps=4)"
+    for name, value, kind, hint in (
+        ("classifier", classifier, Classifier, todo),
+        ("search", search, Search, "The order is classifier, search, budget"),
+        ("budget", budget, Budget, "The order is classifier, search, budget"),
+    ):
+        if not isinstance(value, kind):
+            raise ArgumentError(sentence(f"attack.{name}", named(value), f"a {kind.__name__}", hint))
+    if through is not None and not isinstance(through, Classifier):
+        raise ArgumentError(sentence("attack.through", named(through), "a Classifier, or None", todo))
+
+
+def _batch_first(classifier: Classifier, x: Tensor) -> Tensor:
+    """The batch with its first axis for the samples; sequences are given as [T, N, ...]."""
+    return x.movedim(1, 0) if classifier.has_sequences and isinstance(x, Tensor) and x.dim() > 2 else x
+
+
+def _as_given(classifier: Classifier, z: Tensor) -> Tensor:
+    """The inverse of `_batch_first`."""
+    return z.movedim(0, 1) if classifier.has_sequences else z

@@ -1,0 +1,58 @@
+"""PGD: many small steps along the steepest direction, each projected back into the budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...core.arguments import check_whole
+from ...core.errors import ArgumentError, sentence
+from ..objective import Objective, cross_entropy
+from ..oracle import Oracle
+from ..search import Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class PGD(Search):
+    """z <- project(z + step * steepest(gradient at z)), from a random start.
+
+    Args:
+        steps: gradients taken, at least 1.
+        relative_step: length of a step as a share of eps; None for 2.5 / steps.
+        start: share of eps from which the start is drawn, 0..1; 0 begins at x, which is BIM.
+        objective: what to make large.
+
+    Source: Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018,
+        arXiv 1706.06083, section 2.1.
+
+    Example:
+        >>> PGD(steps=10).step
+        0.25
+    """
+
+    steps: int = 10
+    relative_step: float | None = None
+    start: float = 1.0
+    objective: Objective = cross_entropy
+
+    def __post_init__(self) -> None:
+        check_whole("PGD.steps", self.steps, least=1)
+        if self.relative_step is not None and not self.relative_step > 0:
+            raise ArgumentError(sentence("PGD.relative_step", repr(self.relative_step), "a number above 0, or None"))
+        if not 0 <= self.start <= 1:
+            raise ArgumentError(sentence("PGD.start", repr(self.start), "a share of eps, 0..1"))
+
+    @property
+    def step(self) -> float:
+        """Length of a step as a share of eps."""
+        return 2.5 / self.steps if self.relative_step is None else self.relative_step
+
+    def search(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
+        x, budget = oracle.x, oracle.budget
+        z = budget.project(x + self.start * (budget.sample(x, generator) - x), x) if self.start else x
+        for _ in range(self.steps):
+            _, gradient = oracle.gradient(z, self.objective)
+            z = budget.project(z + self.step * budget.eps * budget.steepest(gradient), x)
+        return z
