@@ -43,6 +43,7 @@ bench-runtime: $(BENCH_READY)  ## the event runtime beside torch; whole networks
 	@.venv-bench/bin/python benchmarks/event_roofline.py
 	@.venv-bench/bin/python benchmarks/event_exit.py
 	@.venv-bench/bin/python benchmarks/event_pareto.py
+	@.venv-bench/bin/python benchmarks/event_trained.py
 
 docs: $(READY)  ## write the generated pages of docs/ again
 	@for page in map api results papers methods support training_free dense_prediction readme; do $(BIN)/python tools/$$page.py || exit 1; done

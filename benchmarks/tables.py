@@ -20,6 +20,7 @@ import event_networks
 import event_pareto
 import event_roofline
 import event_scaling
+import event_trained
 import interrupted
 import kill_and_resume
 import neuron_kernels
@@ -250,6 +251,16 @@ def _event_exit(result: Result) -> str:
     return "\n\n".join(["## Answering early", words, event_exit.table(result).to_markdown(heading="###")]) + "\n"
 
 
+def _event_trained(result: Result) -> str:
+    words = (
+        f"{result['what']}, {_machine(result)} {_load(result)} AT-LIF neurons raise their thresholds with their "
+        "activity; both networks have the same start and the same images. The ordinary network has the same shape; "
+        "only its time is compared."
+    )
+    table = event_trained.table(result).to_markdown(heading="###")
+    return "\n\n".join(["## Trained for few spikes", words, table]) + "\n"
+
+
 def _dense_gpu(result: Result) -> str:
     device = result["device"]
     untrained = [about["network"] for about in result["networks"] if not about["trained"]]
@@ -455,6 +466,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         _event_roofline,
     ),
     "event-exit": (lambda result: [event_exit.table(result).to_markdown(heading="###")], _event_exit),
+    "event-trained": (lambda result: [event_trained.table(result).to_markdown(heading="###")], _event_trained),
     "dense-gpu": (
         lambda result: [t.to_markdown(heading="###") for t in (dense_gpu.table(result), dense_gpu.judged(result))],
         _dense_gpu,

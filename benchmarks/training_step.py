@@ -269,9 +269,7 @@ def table(result: dict[str, Any]) -> Table:
         Column("side"),
         Column("step", "ms", 1, "Forward, backward and update, the median step."),
         Column("memory", "MiB", 0, "Most that a step holds beyond model and input."),
-        Column(
-            "speed-up", "×", 2, "SpikingJelly's time over this one, its fastest backend, channels first."
-        ),
+        Column("speed-up", "×", 2, "SpikingJelly's time over this one, its fastest backend, channels first."),
         Column("memory share", "", 2, "Memory over SpikingJelly's."),
     )
     return Table("Training step", columns, tuple(rows))
