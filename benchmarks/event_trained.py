@@ -196,8 +196,11 @@ def main() -> int:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="images at a time")
     parser.add_argument("--folder", type=Path, default=Path("runs") / CASE, help="where the trainings are kept")
     parser.add_argument("--train", action="store_true", help="only train")
+    parser.add_argument("--neurons", nargs="+", choices=tuple(NEURONS), default=list(NEURONS))
     options = parser.parse_args()
-    models = {name: trained(name, options.images, options.epochs, options.folder, options.minutes) for name in NEURONS}
+    models = {
+        name: trained(name, options.images, options.epochs, options.folder, options.minutes) for name in options.neurons
+    }
     if options.train:
         return 0
     before = os.getloadavg()
