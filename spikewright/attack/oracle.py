@@ -15,7 +15,7 @@ class Oracle:
     """A classifier, the batch under attack, and the goal. Searches see nothing else.
 
     Whatever a search asks about, the oracle looks at the answer of the network itself, with its true forward pass: the
-    first allowed input that reaches the goal is kept for each sample.
+    nearest allowed input that reaches the goal is kept for each sample, of equally near ones the first.
 
     Args:
         attacked: the network whose answers count.
@@ -25,6 +25,8 @@ class Oracle:
         through: the network whose gradient is taken, e.g. another one, or the same with another gradient rule; the
             attacked one if not given.
         targets: the classes to reach, [N]; None if any wrong class will do.
+        spare: whether a sample that reached the goal is left out of all later passes. It keeps its last answers, its
+            gradient is 0, and a search goes on as if it had come to rest. Not done for a rule that `remembers`.
 
     Raises:
         ShapeError: if there is not one class for each sample.
@@ -40,6 +42,7 @@ class Oracle:
         *,
         through: Classifier | None = None,
         targets: Tensor | None = None,
+        spare: bool = False,
     ) -> None:
         _check_batch(x, y, targets)
         self.attacked = attacked.seen_by(None)
@@ -48,6 +51,15 @@ class Oracle:
         self.found = x.clone()
         self.fooled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
         self.forwards = self.backwards = 0
+        self._spare = spare and not getattr(self.through.rule, "remembers", False)
+        self._at: slice | Tensor = slice(None)
+        self._distances = torch.full((len(y),), torch.inf, dtype=x.dtype, device=x.device)
+        self._answers = x.new_zeros(len(y), 0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no sample is left about which asking could change anything."""
+        return isinstance(self._at, Tensor) and not len(self._at)
 
     @property
     def same_forward(self) -> bool:
@@ -58,34 +70,43 @@ class Oracle:
 
     def logits(self, z: Tensor) -> Tensor:
         """Answers of the attacked network, [N, K], without a gradient."""
-        with torch.no_grad():
-            logits = self.attacked(z)
-        self.forwards += 1
-        self._see(z, logits)
-        return logits
+        if not self.finished:
+            with torch.no_grad():
+                logits = self.attacked(z[self._at])
+            self.forwards += 1
+            self._see(z, logits)
+        return self._answers
 
     def loss(self, z: Tensor, objective: Objective) -> Tensor:
         """What the attack makes large, at z: [N], without a gradient."""
         return self.value(self.logits(z), objective)
 
     def gradient(self, z: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
-        """The value that the attack makes large, [N], and its gradient at z, [N, ...]."""
-        at = z.detach().requires_grad_()
+        """The value that the attack makes large, [N], and its gradient at z, [N, ...]; both 0 where it was spared."""
+        values, gradients, at = z.new_zeros(len(z)), torch.zeros_like(z), self._at
+        if self.finished:
+            return values, gradients
+        asked = z.detach()[at].requires_grad_()
         with torch.enable_grad():
-            logits = self.through(at)
-            value = self.value(logits, objective)
-            (gradient,) = torch.autograd.grad(value.sum(), at)
+            logits = self.through(asked)
+            _check_classes(self.y, logits)
+            value = self._value(logits, objective, at)
+            (gradient,) = torch.autograd.grad(value.sum(), asked)
         self.forwards += 1
         self.backwards += 1
         if self.same_forward:
             self._see(z, logits.detach())
         else:
             self.logits(z)
-        return value.detach(), gradient
+        values[at], gradients[at] = value.detach(), gradient
+        return values, gradients
 
     def value(self, logits: Tensor, objective: Objective) -> Tensor:
         """What the attack makes large, [N]: the objective of the class, or minus that of the target."""
-        return objective(logits, self.y) if self.targets is None else -objective(logits, self.targets)
+        return self._value(logits, objective, slice(None))
+
+    def _value(self, logits: Tensor, objective: Objective, at: slice | Tensor) -> Tensor:
+        return objective(logits, self.y[at]) if self.targets is None else -objective(logits, self.targets[at])
 
     def reached(self, logits: Tensor) -> Tensor:
         """Whether each answer reaches the goal, [N]; of equal logits the first class is the answer."""
@@ -93,14 +114,29 @@ class Oracle:
         return answer != self.y if self.targets is None else answer == self.targets
 
     def _see(self, z: Tensor, logits: Tensor) -> None:
-        if int(self.y.max()) >= logits.shape[1]:
-            allowed = f"classes of 0..{logits.shape[1] - 1}"
-            raise DataError(
-                sentence("attack", f"a label {int(self.y.max())}", allowed, "Check that data and model fit")
-            )
-        new = self.reached(logits) & ~self.fooled & self.budget.contains(z, self.x)
+        """Keep the answers to those samples of z that were asked about, and what succeeded."""
+        if isinstance(self._at, slice):
+            _check_classes(self.y, logits)
+            self._answers = logits
+        else:
+            self._answers = self._answers.index_copy(0, self._at, logits)
+        distances = self.budget.distance(z, self.x)
+        new = self.reached(self._answers) & self.budget.contains(z, self.x) & (distances < self._distances)
+        if self._spare:
+            new &= ~self.fooled
         self.found = torch.where(per_sample(new, z), z.detach(), self.found)
-        self.fooled |= new
+        self._distances = torch.where(new, distances, self._distances)
+        self.fooled = self.fooled | new
+        if self._spare:
+            standing = (~self.fooled).nonzero()[:, 0]
+            self._at = standing if len(standing) < len(z) else slice(None)
+
+
+def _check_classes(y: Tensor, logits: Tensor) -> None:
+    """Raise DataError if a label is none of the network's classes."""
+    if int(y.max()) >= logits.shape[1]:
+        allowed = f"classes of 0..{logits.shape[1] - 1}"
+        raise DataError(sentence("attack", f"a label {int(y.max())}", allowed, "Check that data and model fit"))
 
 
 def _check_batch(x: Tensor, y: Tensor, targets: Tensor | None) -> None:

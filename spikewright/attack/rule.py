@@ -27,6 +27,9 @@ class GradientRule(ABC):
     same_forward: ClassVar[bool] = True
     """Whether the logits are those of the network itself, bit for bit."""
 
+    remembers: ClassVar[bool] = False
+    """Whether a sample's gradient depends on earlier passes or on the other samples; a batch then always runs whole."""
+
     def check(self, model: nn.Module) -> None:
         """Raise ArgumentError if the network has a layer of spikes for which the gradient is not defined."""
         for name, layer in model.named_modules():

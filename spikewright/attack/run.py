@@ -78,8 +78,8 @@ class AttackResult:
         robust: whether it still is after the attack, [N]; a sample that was wrong before counts as broken. Of a
             targeted attack: whether the target was missed.
         distances: size of each perturbation in the budget's norm, [N]; 0 where nothing was attacked.
-        forwards: passes of batches through the network, without those of the judge.
-        backwards: gradients taken.
+        forwards: passes of batches, or of what still stood of them, through the network; without those of the judge.
+        backwards: gradients taken, likewise.
         seconds: time of the attack.
         adversarial: the inputs, like the data, [N, ...] batch first; None if they were not kept.
     """
@@ -124,7 +124,8 @@ def run_attack(
     """Attack every sample that the network classifies right, and judge what came out with its true forward pass.
 
     A sample is broken if any input that a search asked about, or its last proposal, lies in the budget and is
-    classified wrong; restarts go on with the samples still standing.
+    classified wrong. It is then left out of all later passes, unless the search `refines`; restarts go on with the
+    samples still standing.
 
     Args:
         classifier: the network, its T, encoder, read-out and gradient rule.
@@ -183,7 +184,9 @@ class _Batch:
             return
         targets = None if self.targets is None else self.targets[at]
         x = self.x[at]
-        oracle = Oracle(self.classifier, self.budget, x, self.y[at], through=self.through, targets=targets)
+        oracle = Oracle(
+            self.classifier, self.budget, x, self.y[at], through=self.through, targets=targets, spare=not search.refines
+        )
         proposed = self.budget.project(search.search(oracle, generator).detach(), x)
         proposed = torch.where(per_sample(oracle.fooled, x), oracle.found, proposed)
         self.best[at] = proposed
@@ -211,6 +214,7 @@ def _check_parts(classifier: object, search: object, budget: object, through: ob
             raise ArgumentError(sentence(f"attack.{name}", named(value), f"a {kind.__name__}", hint))
     if through is not None and not isinstance(through, Classifier):
         raise ArgumentError(sentence("attack.through", named(through), "a Classifier, or None", todo))
+    search.check_budget(budget)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _batch_first(classifier: Classifier, x: Tensor) -> Tensor:

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from ..core.errors import ArgumentError, sentence
+from .budget import Budget
 from .oracle import Oracle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search(ABC):
-    """Hyper-parameters of an attack's search, whatever the budget and the gradient rule."""
+    """Hyper-parameters of an attack's search, whatever the gradient rule, and whatever the budget if it can."""
+
+    takes: ClassVar[tuple[type[Budget], ...]] = (Budget,)
+    """The kinds of budget for which the search is defined."""
+
+    refines: ClassVar[bool] = False
+    """Whether it goes on after a success, to come nearer; others need not ask about a sample again."""
+
+    def check_budget(self, budget: Budget) -> None:
+        """Raise ArgumentError if the search is not defined for such a budget."""
+        if not isinstance(budget, self.takes):
+            allowed = " or ".join(kind.__name__ for kind in self.takes)
+            todo = "PGD takes every budget"
+            raise ArgumentError(sentence(type(self).__name__, f"a budget {type(budget).__name__}", allowed, todo))
 
     @abstractmethod
     def search(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
