@@ -3,6 +3,7 @@
 from ..models.classifier import Classifier as Classifier
 from .budget import Budget as Budget
 from .budgets import BUDGETS as BUDGETS
+from .budgets import L0 as L0
 from .budgets import L2 as L2
 from .budgets import Linf as Linf
 from .gradients import BPTR as BPTR

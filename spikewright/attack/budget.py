@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -62,6 +63,14 @@ class Budget(ABC):
     def distance(self, z: Tensor, x: Tensor) -> Tensor:
         """Size of the perturbation of each sample in the budget's norm, [N]."""
 
+    def ascend(self, z: Tensor, x: Tensor, gradient: Tensor, share: float) -> Tensor:
+        """z moved up a linear function with this gradient, by a share of the budget around x; to be projected."""
+        return z + share * self.eps * self.steepest(gradient)
+
+    def scaled(self, share: float) -> Self:
+        """The same kind of set, this many times as large."""
+        return replace(self, eps=share * self.eps)
+
     def contains(self, z: Tensor, x: Tensor) -> Tensor:
         """Whether each sample is allowed, up to rounding, [N]."""
         room = SLACK * max(1.0, self.eps)
@@ -72,6 +81,12 @@ class Budget(ABC):
     def within(self, z: Tensor, x: Tensor) -> Tensor:
         """Values cut to low..high; a value that lies outside in x itself may stay where it is."""
         return torch.maximum(torch.minimum(z, x.clamp(min=self.high)), x.clamp(max=self.low))
+
+
+def unit_mean(gradient: Tensor) -> Tensor:
+    """A gradient of which the mean absolute value is 1 in every sample, or 0 where it is 0."""
+    mean = per_sample(gradient.flatten(1).abs().mean(1), gradient)
+    return gradient / torch.where(mean > 0, mean, 1.0)
 
 
 def per_sample(values: Tensor, like: Tensor) -> Tensor:

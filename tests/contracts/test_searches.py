@@ -8,7 +8,7 @@ from spikewright.attack import BUDGETS, HART, SEARCHES, Classifier, Search, pert
 from spikewright.core.seed import generator
 from tests.attack.conftest import small_network
 
-EPS = {"Linf": 0.1, "L2": 0.5}
+EPS = {"Linf": 0.1, "L2": 0.5, "L0": 5}
 """A size for every budget, in its own unit."""
 
 ALL = pytest.mark.parametrize("search", [kind() for kind in SEARCHES.values()], ids=list(SEARCHES))

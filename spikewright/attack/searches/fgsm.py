@@ -14,7 +14,7 @@ from ..search import Search
 
 @dataclass(frozen=True, kw_only=True)
 class FGSM(Search):
-    """z = project(x + eps * steepest(gradient at x)).
+    """z = project(ascend(x, gradient at x)), for a norm x + eps * steepest(gradient).
 
     Args:
         objective: what to make large.
@@ -31,5 +31,4 @@ class FGSM(Search):
 
     def search(self, oracle: Oracle, generator: torch.Generator) -> Tensor:
         _, gradient = oracle.gradient(oracle.x, self.objective)
-        budget = oracle.budget
-        return budget.project(oracle.x + budget.eps * budget.steepest(gradient), oracle.x)
+        return oracle.budget.project(oracle.budget.ascend(oracle.x, oracle.x, gradient, 1.0), oracle.x)

@@ -16,7 +16,7 @@ from ..search import Search
 
 @dataclass(frozen=True, kw_only=True)
 class PGD(Search):
-    """z <- project(z + step * steepest(gradient at z)), from a random start.
+    """z <- project(ascend(z, gradient at z)), for a norm z + step * steepest(gradient); from a random start.
 
     Args:
         steps: gradients taken, at least 1.
@@ -54,5 +54,5 @@ class PGD(Search):
         z = budget.project(x + self.start * (budget.sample(x, generator) - x), x) if self.start else x
         for _ in range(self.steps):
             _, gradient = oracle.gradient(z, self.objective)
-            z = budget.project(z + self.step * budget.eps * budget.steepest(gradient), x)
+            z = budget.project(budget.ascend(z, x, gradient, self.step), x)
         return z

@@ -45,6 +45,15 @@ def test_the_steepest_direction_has_length_one_and_rises_most(budget, x):
 
 
 @BOTH
+def test_ascent_is_a_step_of_that_length(budget, x):
+    gradient = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    z = x + 0.1
+    step = budget.ascend(z, x, gradient, 0.25)
+    torch.testing.assert_close(budget.distance(step, z), torch.full((40,), 0.25 * budget.eps), rtol=1e-4, atol=0)
+    torch.testing.assert_close(step, budget.scaled(0.25).ascend(z, x, gradient, 1.0))
+
+
+@BOTH
 def test_no_gradient_has_no_direction(budget):
     assert torch.equal(budget.steepest(torch.zeros(2, 3)), torch.zeros(2, 3))
 
