@@ -70,7 +70,7 @@ class WithoutTime(GradientRule):
 
     def logits(self, model: nn.Module, run: Run, timesteps: int) -> Tensor:
         seen: dict[Neuron, list[Seen]] = {}
-        with torch.no_grad(), gradient_rule(model, lambda *call: self._watch(seen, *call)):
+        with torch.no_grad(), gradient_rule(model, lambda neuron, state, xs: self._watch(seen, neuron, state, xs)):
             answer = run(timesteps)
         turns = {neuron: iter(calls) for neuron, calls in seen.items()}
         with gradient_rule(model, lambda neuron, state, xs: self._replay(turns[neuron], state, xs)):
