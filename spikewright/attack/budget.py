@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -27,6 +27,12 @@ class Budget(ABC):
         high: largest allowed value.
     """
 
+    discrete: ClassVar[bool] = False
+    """Whether allowed inputs lie apart, as whole numbers of events do, so that no small step leads to another one."""
+
+    over_time: ClassVar[bool] = False
+    """Whether the first axis behind the batch must be time."""
+
     eps: float = 0.0
     low: float = 0.0
     high: float = 1.0
@@ -42,6 +48,9 @@ class Budget(ABC):
         if self.low >= self.high:
             met = f"low={self.low}, high={self.high}"
             raise ArgumentError(sentence(who, met, "a low below the high", "Take the range that the data has"))
+
+    def check(self, x: Tensor) -> None:  # noqa: B027 - most budgets take any values
+        """Raise DataError or ShapeError for a batch around which the budget has no meaning."""
 
     @abstractmethod
     def project(self, z: Tensor, x: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -45,6 +48,7 @@ class Oracle:
         spare: bool = False,
     ) -> None:
         _check_batch(x, y, targets)
+        budget.check(x)
         self.attacked = attacked.seen_by(None)
         self.through = attacked if through is None else through
         self.budget, self.x, self.y, self.targets = budget, x, y, targets
@@ -52,6 +56,7 @@ class Oracle:
         self.fooled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
         self.forwards = self.backwards = 0
         self._spare = spare and not getattr(self.through.rule, "remembers", False)
+        self._among = torch.ones_like(self.fooled)
         self._at: slice | Tensor = slice(None)
         self._distances = torch.full((len(y),), torch.inf, dtype=x.dtype, device=x.device)
         self._answers = x.new_zeros(len(y), 0)
@@ -60,6 +65,17 @@ class Oracle:
     def finished(self) -> bool:
         """Whether no sample is left about which asking could change anything."""
         return isinstance(self._at, Tensor) and not len(self._at)
+
+    @contextmanager
+    def only(self, samples: Tensor) -> Iterator[None]:
+        """Within the block only these samples, [N] of booleans, are asked about; the others keep their last answers."""
+        before, self._among = self._among, self._among & samples
+        self._aim()
+        try:
+            yield
+        finally:
+            self._among = before
+            self._aim()
 
     @property
     def same_forward(self) -> bool:
@@ -115,21 +131,29 @@ class Oracle:
 
     def _see(self, z: Tensor, logits: Tensor) -> None:
         """Keep the answers to those samples of z that were asked about, and what succeeded."""
+        asked = torch.zeros_like(self.fooled)
+        asked[self._at] = True
         if isinstance(self._at, slice):
             _check_classes(self.y, logits)
             self._answers = logits
         else:
+            if not self._answers.shape[1]:
+                self._answers = logits.new_zeros(len(z), logits.shape[1])
             self._answers = self._answers.index_copy(0, self._at, logits)
         distances = self.budget.distance(z, self.x)
-        new = self.reached(self._answers) & self.budget.contains(z, self.x) & (distances < self._distances)
+        new = asked & self.reached(self._answers) & self.budget.contains(z, self.x) & (distances < self._distances)
         if self._spare:
             new &= ~self.fooled
         self.found = torch.where(per_sample(new, z), z.detach(), self.found)
         self._distances = torch.where(new, distances, self._distances)
         self.fooled = self.fooled | new
         if self._spare:
-            standing = (~self.fooled).nonzero()[:, 0]
-            self._at = standing if len(standing) < len(z) else slice(None)
+            self._aim()
+
+    def _aim(self) -> None:
+        """Find the samples that the next pass runs."""
+        asked = self._among & ~self.fooled if self._spare else self._among
+        self._at = slice(None) if bool(asked.all()) else asked.nonzero()[:, 0]
 
 
 def _check_classes(y: Tensor, logits: Tensor) -> None:

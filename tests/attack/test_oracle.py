@@ -69,6 +69,29 @@ def test_when_all_are_done_nothing_is_run(line):
     assert (line.model.sizes, oracle.forwards, oracle.backwards) == ([2], 1, 0)
 
 
+def test_it_can_be_asked_about_some_samples(line):
+    oracle = Oracle(line, Linf(eps=0.3), X, Y)
+    first = oracle.logits(X + 0.15)
+    with oracle.only(torch.tensor([True, False, False, True])):
+        answers = oracle.logits(X + 0.1)
+        assert torch.equal(answers[1:3], first[1:3])
+        torch.testing.assert_close(answers[::3, 1], torch.tensor([-0.2, 0.5]))
+        assert oracle.gradient(X, margin_of)[1].flatten().tolist() == [1.0, 0.0, 0.0, -1.0]
+    assert line.model.sizes == [4, 2, 2]
+    assert float(oracle.found[1]) == pytest.approx(0.55)  # an old answer says nothing of another input
+    oracle.logits(X)
+    assert line.model.sizes[-1] == 4
+
+
+def test_some_samples_that_are_done_are_spared_too(line):
+    oracle = Oracle(line, Linf(eps=0.3), X, Y, spare=True)
+    with oracle.only(torch.tensor([True, True, False, False])):
+        oracle.logits(X + 0.15)
+        oracle.logits(X + 0.15)
+    oracle.logits(X)
+    assert line.model.sizes == [2, 1, 3]
+
+
 def test_training_gets_the_whole_search(line):
     perturb(line, PGD(steps=6, start=0.0), Linf(eps=0.5), X, Y, generator=generator(0))
     assert line.model.sizes == [4] * 6
