@@ -5,7 +5,11 @@ from .budget import Budget as Budget
 from .budgets import BUDGETS as BUDGETS
 from .budgets import L0 as L0
 from .budgets import L2 as L2
+from .budgets import EventCounts as EventCounts
 from .budgets import Linf as Linf
+from .budgets import SpikeFlips as SpikeFlips
+from .budgets import SpikeShifts as SpikeShifts
+from .event_budget import EventBudget as EventBudget
 from .gradients import BPTR as BPTR
 from .gradients import GRADIENT_RULES as GRADIENT_RULES
 from .gradients import HART as HART
@@ -30,3 +34,4 @@ from .search import Search as Search
 from .searches import FGSM as FGSM
 from .searches import PGD as PGD
 from .searches import SEARCHES as SEARCHES
+from .searches import GreedyEvents as GreedyEvents

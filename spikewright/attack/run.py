@@ -215,6 +215,10 @@ def _check_parts(classifier: object, search: object, budget: object, through: ob
     if through is not None and not isinstance(through, Classifier):
         raise ArgumentError(sentence("attack.through", named(through), "a Classifier, or None", todo))
     search.check_budget(budget)  # pyright: ignore[reportAttributeAccessIssue]
+    spiking = classifier.timesteps is not None  # pyright: ignore[reportAttributeAccessIssue]
+    if spiking and budget.over_time and not classifier.has_sequences:  # pyright: ignore[reportAttributeAccessIssue]
+        met, todo = f"{type(budget).__name__} for images", "Take Classifier(model, timesteps, encode=as_given)"
+        raise ArgumentError(sentence("attack.budget", met, "it for a classifier of sequences", todo))
 
 
 def _batch_first(classifier: Classifier, x: Tensor) -> Tensor:

@@ -19,16 +19,17 @@ class Search(ABC):
     """Hyper-parameters of an attack's search, whatever the gradient rule, and whatever the budget if it can."""
 
     takes: ClassVar[tuple[type[Budget], ...]] = (Budget,)
-    """The kinds of budget for which the search is defined."""
+    """The kinds of budget for which the search is defined; discrete ones only where it names a discrete kind."""
 
     refines: ClassVar[bool] = False
     """Whether it goes on after a success, to come nearer; others need not ask about a sample again."""
 
     def check_budget(self, budget: Budget) -> None:
         """Raise ArgumentError if the search is not defined for such a budget."""
-        if not isinstance(budget, self.takes):
-            allowed = " or ".join(kind.__name__ for kind in self.takes)
-            todo = "PGD takes every budget"
+        alike = budget.discrete in {kind.discrete for kind in self.takes}
+        if not (isinstance(budget, self.takes) and alike):
+            allowed = " or ".join("a norm" if kind is Budget else kind.__name__ for kind in self.takes)
+            todo = "GreedyEvents takes every budget of events" if budget.discrete else "PGD takes every norm"
             raise ArgumentError(sentence(type(self).__name__, f"a budget {type(budget).__name__}", allowed, todo))
 
     @abstractmethod

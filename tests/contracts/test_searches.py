@@ -5,73 +5,106 @@ import torch
 from torch import nn
 
 from spikewright.attack import BUDGETS, HART, SEARCHES, Classifier, Search, perturb, run_attack
+from spikewright.coding import as_given, repeat
+from spikewright.core.errors import ArgumentError
 from spikewright.core.seed import generator
 from tests.attack.conftest import small_network
 
-EPS = {"Linf": 0.1, "L2": 0.5, "L0": 5}
+EPS = {"Linf": 0.1, "L2": 0.5, "L0": 5, "SpikeFlips": 6, "EventCounts": 6, "SpikeShifts": 6}
 """A size for every budget, in its own unit."""
 
-ALL = pytest.mark.parametrize("search", [kind() for kind in SEARCHES.values()], ids=list(SEARCHES))
-EVERY = pytest.mark.parametrize("kind", BUDGETS.values(), ids=BUDGETS)
+SMALL = {"GreedyEvents": {"rounds": 3, "candidates": 4}}
+"""Fewer passes than by default, where the contract would take long."""
+
+SEARCH = {name: kind(**SMALL.get(name, {})) for name, kind in SEARCHES.items()}
 
 
-@pytest.fixture(scope="module")
-def batch():
-    x = torch.rand(6, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+def fits(search, kind):
+    """Whether a search takes a kind of budget."""
+    try:
+        search.check_budget(kind())
+    except ArgumentError:
+        return False
+    return True
+
+
+PAIRS = [(name, kind) for name, search in SEARCH.items() for kind, made in BUDGETS.items() if fits(search, made)]
+FIRST = {name: "Linf" if (name, "Linf") in PAIRS else dict(PAIRS)[name] for name in SEARCH}
+"""A budget for every search."""
+
+ALL = pytest.mark.parametrize("search", SEARCH.values(), ids=SEARCH)
+EVERY = pytest.mark.parametrize(
+    ("search", "kind"), [(SEARCH[name], BUDGETS[kind]) for name, kind in PAIRS], ids=map("-".join, PAIRS)
+)
+
+
+def data(kind):
+    """Images; for budgets of events sequences of binary frames, batch first."""
+    draw = torch.rand(6, *((3,) if kind.discrete else ()), 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    x = (draw < 0.3).float() if kind.discrete else draw
     x[0] = 0.0  # values at the ends of the range, where half of the budget is cut off
     x[1] = 1.0
     return x, torch.tensor([0, 1, 2, 3, 0, 1])
 
 
-@pytest.fixture(scope="module")
-def view():
-    return Classifier(small_network(), 3, rule=HART(gamma=1.0))
+def view_of(kind, model=None):
+    return Classifier(model or small_network(), 3, encode=as_given if kind.discrete else repeat, rule=HART(gamma=1.0))
+
+
+def attacked(search, kind, budget, model=None, seed=0, x=None):
+    """What the search makes of the data, batch first."""
+    own, y = data(kind)
+    x = own if x is None else x
+    given = x.movedim(1, 0) if kind.discrete else x
+    z = perturb(view_of(kind, model), search, budget, given, y, generator=generator(seed))
+    return z.movedim(0, 1) if kind.discrete else z
 
 
 def test_there_is_a_size_for_every_budget():
     assert set(EPS) == set(BUDGETS)
 
 
-@ALL
+def test_every_budget_has_a_search():
+    assert {kind for _, kind in PAIRS} == set(BUDGETS)
+
+
 @EVERY
-def test_it_stays_in_budget_and_range(search, kind, batch, view):
+def test_it_stays_in_budget_and_range(search, kind):
     budget = kind(eps=EPS[kind.__name__])
-    z = perturb(view, search, budget, *batch, generator=generator(0))
-    assert budget.contains(z, batch[0]).all()
+    z, (x, _) = attacked(search, kind, budget), data(kind)
+    assert budget.contains(z, x).all()
     assert z.min() >= 0
-    assert z.max() <= 1
-    assert z.shape == batch[0].shape
+    assert budget.high == float("inf") or z.max() <= 1
+    assert z.shape == x.shape
     assert not z.requires_grad
 
 
-@ALL
 @EVERY
-def test_no_budget_changes_nothing_even_outside_the_range(search, kind, batch, view):
-    x = 3 * batch[0] - 1
-    assert torch.equal(perturb(view, search, kind(eps=0.0), x, batch[1], generator=generator(0)), x)
+def test_no_budget_changes_nothing_even_outside_the_range(search, kind):
+    x, _ = data(kind)
+    x = x if kind.discrete else 3 * x - 1
+    assert torch.equal(attacked(search, kind, kind(eps=0), x=x), x)
 
 
-@ALL
 @EVERY
-def test_the_generator_decides_everything(search, kind, batch, view):
+def test_the_generator_decides_everything(search, kind):
     budget = kind(eps=EPS[kind.__name__])
     torch.manual_seed(5)
-    first = perturb(view, search, budget, *batch, generator=generator(3))
+    first = attacked(search, kind, budget, seed=3)
     torch.manual_seed(6)
-    assert torch.equal(perturb(view, search, budget, *batch, generator=generator(3)), first)
+    assert torch.equal(attacked(search, kind, budget, seed=3), first)
 
 
 @ALL
-def test_the_network_is_afterwards_as_it_was(search, batch):
-    model = small_network()
+def test_the_network_is_afterwards_as_it_was(search):
+    model, kind = small_network(), BUDGETS[FIRST[type(search).__name__]]
     model.module[1].train()
     model.module[0].weight.requires_grad_(False)
     model.module[0].weight.grad = None
     before = {name: value.clone() for name, value in model.state_dict().items()}
     unrolls = [layer.unroll for layer in model.modules() if hasattr(layer, "unroll")]
     random = torch.random.get_rng_state()
-    budget = BUDGETS["Linf"](eps=0.1)
-    perturb(Classifier(model, 3, rule=HART()), search, budget, *batch, generator=generator(0))
+    attacked(search, kind, kind(eps=EPS[kind.__name__]), model)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(value.grad is None for value in model.parameters())
     assert [value.requires_grad for value in model.parameters()][:2] == [False, True]
@@ -81,8 +114,8 @@ def test_the_network_is_afterwards_as_it_was(search, batch):
 
 
 @ALL
-def test_also_after_an_exception(search, batch):
-    model = small_network()
+def test_also_after_an_exception(search):
+    model, kind = small_network(), BUDGETS[FIRST[type(search).__name__]]
     model.module[1].train()
     unrolls = [layer.unroll for layer in model.modules() if hasattr(layer, "unroll")]
     left = [8]
@@ -96,31 +129,63 @@ def test_also_after_an_exception(search, batch):
         left[0] = 0
     hook = model.module[5].register_forward_hook(fail)
     with pytest.raises(KeyboardInterrupt):
-        perturb(Classifier(model, 3, rule=HART()), search, BUDGETS["Linf"](eps=0.1), *batch, generator=generator(0))
+        attacked(search, kind, kind(eps=EPS[kind.__name__]), model)
     hook.remove()
     assert [part.training for part in model.module] == [False, True, *[False] * 6]
     assert unrolls == [layer.unroll for layer in model.modules() if hasattr(layer, "unroll")]
     assert all(value.grad is None for value in model.parameters())
 
 
-@ALL
 @EVERY
-def test_what_it_finds_is_found_again_in_any_split(search, kind, batch, view):
-    x = torch.cat([batch[0]] * 3)
+def test_what_it_finds_is_found_again_in_any_split(search, kind):
+    view = view_of(kind)
+    x = torch.cat([data(kind)[0]] * 3)
     y = view(x).argmax(1)
-    result = run_attack(view, search, kind(eps=EPS[kind.__name__]), [(x[:7], y[:7]), (x[7:], y[7:])], keep=True)
+    batches = (
+        [(x[:7].movedim(1, 0), y[:7]), (x[7:].movedim(1, 0), y[7:])]
+        if kind.discrete
+        else [(x[:7], y[:7]), (x[7:], y[7:])]
+    )
+    result = run_attack(view, search, kind(eps=EPS[kind.__name__]), batches, keep=True)
     assert result.clean.all()
     for one, robust, label in zip(result.adversarial, result.robust, y):
         assert bool(view.seen_by(None)(one[None]).argmax(1) == label) == bool(robust)
 
 
 @ALL
-def test_it_attacks_an_ordinary_network(search, batch):
+def test_it_attacks_an_ordinary_network(search):
+    kind = BUDGETS[FIRST[type(search).__name__]]
     torch.manual_seed(0)
-    ordinary = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 4)))
-    result = run_attack(ordinary, search, BUDGETS["Linf"](eps=1.0), [(batch[0], ordinary(batch[0]).argmax(1))])
+    x, _ = data(kind)
+    ordinary = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 8), nn.ReLU(), nn.Linear(8, 4)))
+    budget = kind(eps=20) if kind.discrete else kind(eps=1.0)
+    result = run_attack(ordinary, search, budget, [(x, ordinary(x).argmax(1))])
     assert result.clean_accuracy == 1
     assert 0 <= result.robust_accuracy < 1
+
+
+@pytest.mark.parametrize(
+    ("search", "budget", "match"),
+    [
+        (SEARCH["PGD"], "SpikeFlips", r"PGD: got a budget SpikeFlips; expected a norm. GreedyEvents takes every"),
+        (
+            SEARCH["GreedyEvents"],
+            "Linf",
+            r"GreedyEvents: got a budget Linf; expected EventBudget. PGD takes every norm",
+        ),
+    ],
+)
+def test_a_search_refuses_what_makes_no_sense(search, budget, match):
+    with pytest.raises(ArgumentError, match=match):
+        attacked(search, BUDGETS[budget], BUDGETS[budget]())
+
+
+def test_a_budget_of_time_refuses_images():
+    view = Classifier(small_network(), 3)
+    with pytest.raises(
+        ArgumentError, match=r"attack.budget: got SpikeShifts for images; expected it for a classifier of"
+    ):
+        run_attack(view, SEARCH["GreedyEvents"], BUDGETS["SpikeShifts"](), [data(BUDGETS["Linf"])])
 
 
 def test_all_of_them_are_searches():

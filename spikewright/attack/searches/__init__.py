@@ -3,6 +3,7 @@
 from ...core.registry import collect
 from ..search import Search
 from .fgsm import FGSM as FGSM
+from .greedy_events import GreedyEvents as GreedyEvents
 from .pgd import PGD as PGD
 
 SEARCHES = collect(globals(), Search)
