@@ -10,12 +10,15 @@ from .budgets import Linf as Linf
 from .budgets import SpikeFlips as SpikeFlips
 from .budgets import SpikeShifts as SpikeShifts
 from .event_budget import EventBudget as EventBudget
+from .gradients import ASSG as ASSG
 from .gradients import BPTR as BPTR
 from .gradients import GRADIENT_RULES as GRADIENT_RULES
 from .gradients import HART as HART
+from .gradients import PDSG as PDSG
 from .gradients import RGA as RGA
 from .gradients import AnalogTwin as AnalogTwin
 from .gradients import LastSteps as LastSteps
+from .gradients import Mixed as Mixed
 from .gradients import RateSlope as RateSlope
 from .gradients import SurrogateBPTT as SurrogateBPTT
 from .gradients import WithoutTime as WithoutTime

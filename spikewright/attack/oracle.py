@@ -12,6 +12,7 @@ from ..core.errors import ArgumentError, DataError, ShapeError, sentence
 from ..models.classifier import Classifier
 from .budget import Budget, per_sample
 from .objective import Objective
+from .rule import GradientRule
 
 
 class Oracle:
@@ -50,7 +51,7 @@ class Oracle:
         _check_batch(x, y, targets)
         budget.check(x)
         self.attacked = attacked.seen_by(None)
-        self.through = attacked if through is None else through
+        self.through = _anew(attacked if through is None else through)
         self.budget, self.x, self.y, self.targets = budget, x, y, targets
         self.found = x.clone()
         self.fooled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
@@ -154,6 +155,11 @@ class Oracle:
         """Find the samples that the next pass runs."""
         asked = self._among & ~self.fooled if self._spare else self._among
         self._at = slice(None) if bool(asked.all()) else asked.nonzero()[:, 0]
+
+
+def _anew(view: Classifier) -> Classifier:
+    """The same classifier, of which the gradient rule remembers nothing."""
+    return view.seen_by(view.rule.fresh()) if isinstance(view.rule, GradientRule) and view.rule.remembers else view
 
 
 def _check_classes(y: Tensor, logits: Tensor) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,14 @@ class GradientRule(ABC):
 
     remembers: ClassVar[bool] = False
     """Whether a sample's gradient depends on earlier passes or on the other samples; a batch then always runs whole."""
+
+    def fresh(self) -> Self:
+        """The rule at the beginning of an attack on a batch, without anything that it may have learnt before."""
+        return self
+
+    def again(self) -> Self:
+        """The rule for further passes at one point, in which it learns nothing more."""
+        return self
 
     def check(self, model: nn.Module) -> None:
         """Raise ArgumentError if the network has a layer of spikes for which the gradient is not defined."""
@@ -85,14 +93,34 @@ class InThresholds(Surrogate):
 def another_surrogate(neuron: Any, surrogate: Surrogate) -> Iterator[None]:
     """Within the block a neuron's spike function has another derivative, its width in units of the threshold."""
     before = neuron.spike
-    threshold = neuron.v_threshold.detach()
-    named = replace(surrogate, fires=before.fires)
-    plain = threshold.numel() == 1 and float(threshold) == 1.0
-    neuron.spike = named if plain else InThresholds(surrogate=named, v_threshold=threshold, fires=before.fires)
+    neuron.spike = _in_thresholds(neuron, surrogate)
     try:
         yield
     finally:
         neuron.spike = before
+
+
+@contextmanager
+def surrogate_of_potentials(neuron: Any, choose: Callable[[Tensor], Surrogate]) -> Iterator[None]:
+    """Within the block every step has a derivative of its own, chosen from (v - threshold) / threshold, [N, *F]."""
+    before, threshold = neuron.spike, neuron.v_threshold.detach()
+
+    def spike(u: Tensor) -> Tensor:
+        surrogate = choose(u.detach() / threshold.to(u.dtype))
+        return InThresholds(surrogate=surrogate, v_threshold=threshold, fires=before.fires)(u)
+
+    neuron.spike = spike
+    try:
+        yield
+    finally:
+        neuron.spike = before
+
+
+def _in_thresholds(neuron: Any, surrogate: Surrogate) -> Surrogate:
+    fires, threshold = neuron.spike.fires, neuron.v_threshold.detach()
+    named = replace(surrogate, fires=fires)
+    plain = threshold.numel() == 1 and float(threshold) == 1.0
+    return named if plain else InThresholds(surrogate=named, v_threshold=threshold, fires=fires)
 
 
 def check_surrogate(who: str, surrogate: object) -> None:

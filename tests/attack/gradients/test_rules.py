@@ -7,33 +7,41 @@ import torch
 from torch import nn
 
 from spikewright.attack import (
+    ASSG,
     BPTR,
     GRADIENT_RULES,
     HART,
+    PDSG,
+    PGD,
     RGA,
     AnalogTwin,
     Classifier,
     LastSteps,
+    Linf,
+    Mixed,
     RateSlope,
     SurrogateBPTT,
     WithoutTime,
+    perturb,
 )  # fmt: skip
 from spikewright.coding import as_given
 from spikewright.core import ATan, Spiking, Triangle, bptt, gradient_rule, to_zero
 from spikewright.core.errors import ArgumentError
+from spikewright.core.seed import generator
 from spikewright.neurons import ATLIF, IF, LIF, PLIF, MaskedPSN, SignedIF
 from tests.attack.conftest import small_network
 
 RULES = [
     HART(gamma=0.25), HART(gamma=2.0), BPTR(), RGA(), RateSlope(), SurrogateBPTT(surrogate=ATan()),
     SurrogateBPTT(surrogate=Triangle(gamma=0.5)), LastSteps(steps=2), WithoutTime(rule=RGA()), WithoutTime(),
+    ASSG(), ASSG().fresh(), PDSG(), Mixed(rules=(HART(gamma=1.0), RGA(), None)), Mixed(rules=(ASSG(),) * 2).fresh(),
 ]  # fmt: skip
 SAME_FORWARD = pytest.mark.parametrize("rule", RULES, ids=str)
 
 
 def input_gradient(model, x, rule, timesteps=4):
     x = x.clone().requires_grad_()
-    logits = Classifier(model, timesteps, rule=rule)(x)
+    logits = Classifier(model, timesteps, rule=rule and rule.fresh())(x)
     weights = torch.linspace(-1, 1, logits.numel()).view_as(logits)
     (gradient,) = torch.autograd.grad((weights * logits).sum(), x)
     return gradient
@@ -83,7 +91,7 @@ def test_samples_do_not_depend_on_each_other(rule, network, images):
     weights = torch.linspace(-1, 1, logits.numel()).view_as(logits)
     for n in range(len(images)):
         x = images[n : n + 1].clone().requires_grad_()
-        (weights[n] * Classifier(network, 4, rule=rule)(x)).sum().backward()
+        (weights[n] * Classifier(network, 4, rule=rule.fresh())(x)).sum().backward()
         torch.testing.assert_close(x.grad[0], together[n], rtol=1e-4, atol=1e-6)
 
 
@@ -247,9 +255,130 @@ def test_the_twin_rounds_to_eighths(network, images):
     assert 0 <= float(levels[0].min()) < float(levels[0].max()) <= 1
 
 
+def potentials(neuron, xs):
+    """(v - threshold) / threshold before every reset, [T, N, *F]."""
+    seen, before = [], neuron.spike
+    neuron.spike = lambda u: seen.append(u.detach() / neuron.v_threshold) or before(u)
+    bptt(neuron, neuron.init_state(xs[0]), xs)
+    neuron.spike = before
+    return torch.stack(seen)
+
+
+def test_assg_is_an_arctangent_as_sharp_as_its_means_say():
+    neuron, rule = IF(reset=to_zero), ASSG(c=0.25)
+    xs = torch.tensor([0.5, 0.5]).view(2, 1, 1)
+    _, gradient = unrolled(neuron, rule, xs, torch.tensor([1.0, 0.0]).view(2, 1, 1))
+    # |u| = 0.5: M = 0.95, D = 0.045, alpha = 2/pi / (0.95 + 0.0675 + 0.0001), and the derivative at -0.5
+    alpha = 2 / math.pi / 1.0176
+    expected = alpha / 2 / (1 + (math.pi / 2 * alpha * 0.5) ** 2)
+    assert gradient.flatten().tolist() == pytest.approx([expected, 0.0])
+
+
+def test_assg_gets_sharper_from_pass_to_pass_and_begins_anew(drive, arriving):
+    neuron = LIF(reset=to_zero)
+    rule, u = ASSG(c=0.42).fresh(), potentials(neuron, drive).abs()
+    mean, deviation = torch.ones_like(u), torch.zeros_like(u)
+    first = unrolled(neuron, rule, drive, arriving)[1]
+    for _ in range(4):
+        mean = 0.9 * mean + 0.1 * u
+        deviation = 0.9 * deviation + 0.1 * (u - mean).abs()
+        rule.memory.begin()
+    known = rule.memory.known[neuron, 1]
+    torch.testing.assert_close(known[0], 0.9 + 0.1 * u)
+    for _ in range(3):
+        rule.memory.begin()
+        later = unrolled(neuron, rule, drive, arriving)[1]
+    torch.testing.assert_close(rule.memory.known[neuron, 1], (mean, deviation))
+    assert not torch.allclose(later, first)
+    torch.testing.assert_close(unrolled(neuron, rule.fresh(), drive, arriving)[1], first)
+    torch.testing.assert_close(unrolled(neuron, ASSG(c=0.42), drive, arriving)[1], first)
+
+
+def test_assg_learns_nothing_from_further_passes_at_one_point_or_without_a_gradient(network, images):
+    rule = ASSG().fresh()
+    input_of = lambda view: torch.autograd.grad(view(at := images.clone().requires_grad_()).sum(), at)[0]  # noqa: E731
+    first = input_of(Classifier(network, 4, rule=rule))
+    known = {place: means[0].clone() for place, means in rule.memory.known.items()}
+    assert len(known) == 2
+    again = input_of(Classifier(network, 4, rule=rule.again()))
+    with torch.no_grad():
+        Classifier(network, 4, rule=rule)(images)
+    torch.testing.assert_close(again, first)
+    assert all(torch.equal(rule.memory.known[place][0], mean) for place, mean in known.items())
+    assert not torch.allclose(input_of(Classifier(network, 4, rule=rule)), first)
+
+
+def test_an_attack_begins_with_a_rule_that_has_learnt_nothing(network, images, labels):
+    learnt = ASSG().fresh()
+    for _ in range(5):
+        Classifier(network, 4, rule=learnt)(images.clone().requires_grad_())
+    results = [
+        perturb(Classifier(network, 4, rule=rule), PGD(steps=4), Linf(eps=0.1), images, labels, generator=generator(0))
+        for rule in (ASSG(), learnt, ASSG().fresh(), Mixed(rules=(ASSG(), learnt)))
+    ]
+    assert all(torch.equal(z, results[0]) for z in results[1:])
+    one = perturb(
+        Classifier(network, 4, rule=ASSG()),
+        PGD(steps=1, start=0.0),
+        Linf(eps=0.1),
+        images,
+        labels,
+        generator=generator(0),
+    )
+    assert not torch.equal(one, results[0])
+
+
+def test_pdsg_is_a_normal_density_that_follows_the_potentials(drive, arriving):
+    neuron = IF(reset=to_zero)
+    u = potentials(neuron, drive)
+    _, gradient = unrolled(neuron, PDSG(), drive[:1], arriving[:1])
+    sigma = u[0].std(dim=1, correction=0, keepdim=True)
+    density = torch.exp(-0.5 * (u[0] / sigma - 0.5).square()) / (sigma * math.sqrt(2 * math.pi))
+    torch.testing.assert_close(gradient[0], arriving[0] * density)
+    last = torch.zeros_like(arriving)
+    last[-1] = arriving[-1]
+    _, gradient = unrolled(LIF(tau=1e-9, reset=to_zero), PDSG(), drive, last)
+    sigma = (drive - 1).std(dim=(0, 2), correction=0).view(-1, 1)
+    density = torch.exp(-0.5 * ((drive[-1] - 1) / sigma - 0.5).square()) / (sigma * math.sqrt(2 * math.pi))
+    torch.testing.assert_close(gradient[-1], arriving[-1] * density)
+
+
+def test_pdsg_takes_each_channel_over_space():
+    xs = torch.tensor([[0.0, 2.0], [0.5, 0.6]]).view(1, 1, 2, 1, 2)
+    _, gradient = unrolled(IF(), PDSG(), xs, torch.ones_like(xs))
+    for channel, sigma in ((0, 1.0), (1, 0.05)):
+        u = xs[0, 0, channel, 0] - 1
+        density = torch.exp(-0.5 * (u / sigma - 0.5).square()) / (sigma * math.sqrt(2 * math.pi))
+        torch.testing.assert_close(gradient[0, 0, channel, 0], density)
+
+
+def test_pdsg_of_equal_potentials_is_finite():
+    xs = torch.full((2, 1, 3), 1.0)
+    _, gradient = unrolled(IF(), PDSG(), xs, torch.ones_like(xs))
+    assert gradient.isfinite().all()
+    assert gradient.any()
+
+
+def test_mixed_is_the_mean_of_the_gradients(network, images):
+    rules = HART(gamma=0.7), RGA(), None
+    mean = sum(input_gradient(network, images, rule) for rule in rules) / 3
+    torch.testing.assert_close(input_gradient(network, images, Mixed(rules=rules)), mean, rtol=1e-4, atol=1e-6)
+
+
+def test_mixed_of_equal_rules_is_the_rule(network, images):
+    rule = HART(gamma=0.7)
+    torch.testing.assert_close(
+        input_gradient(network, images, Mixed(rules=(rule, rule))), input_gradient(network, images, rule)
+    )
+
+
 @pytest.mark.parametrize(
     ("rule", "neuron", "match"),
     [
+        (ASSG(), ATLIF, r"ASSG: got 2 \(ATLIF\)"),
+        (PDSG(), ATLIF, r"PDSG: got 2 \(ATLIF\)"),
+        (Mixed(rules=(HART(), BPTR())), SignedIF, r"BPTR: got 2 \(SignedIF\)"),
+        (Mixed(), lambda: MaskedPSN(steps=4, order=2), r"HART: got 2 \(MaskedPSN\)"),
         (HART(), ATLIF, r"HART: got 2 \(ATLIF\); expected neurons with a threshold, differentiated by a surrogate"),
         (SurrogateBPTT(), ATLIF, r"SurrogateBPTT: got 2 \(ATLIF\)"),
         (BPTR(), SignedIF, r"BPTR: got 2 \(SignedIF\); expected neurons with a threshold and spikes 0 and 1"),
@@ -276,6 +405,10 @@ def test_a_rule_refuses_neurons_that_it_does_not_know(rule, neuron, match):
         (lambda: SurrogateBPTT(surrogate="triangle"), r"SurrogateBPTT.surrogate: got 'triangle'"),
         (lambda: LastSteps(surrogate=None), r"LastSteps.surrogate: got None"),
         (lambda: WithoutTime(rule=SurrogateBPTT()), r"WithoutTime.rule: got SurrogateBPTT"),
+        (lambda: ASSG(c=0.5), r"ASSG.c: got 0.5; expected a number above 0 and below 0.5"),
+        (lambda: Mixed(rules=()), r"Mixed.rules: got \(\); expected a tuple of gradient rules"),
+        (lambda: Mixed(rules=(HART,)), r"Mixed.rules: got .*HART.*; expected a tuple of gradient rules"),
+        (lambda: Mixed(rules=(AnalogTwin(),)), r"Mixed.rules: got AnalogTwin; expected rules with the network's own"),
     ],
 )
 def test_wrong_arguments(make, match):
