@@ -9,6 +9,7 @@ from .budgets import EventCounts as EventCounts
 from .budgets import Linf as Linf
 from .budgets import SpikeFlips as SpikeFlips
 from .budgets import SpikeShifts as SpikeShifts
+from .determinism import check_deterministic as check_deterministic
 from .event_budget import EventBudget as EventBudget
 from .gradients import ASSG as ASSG
 from .gradients import BPTR as BPTR

@@ -52,6 +52,7 @@ class Oracle:
         budget.check(x)
         self.attacked = attacked.seen_by(None)
         self.through = _anew(attacked if through is None else through)
+        self._views = [self.through, *_further_draws(self.through)]
         self.budget, self.x, self.y, self.targets = budget, x, y, targets
         self.found = x.clone()
         self.fooled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
@@ -81,8 +82,9 @@ class Oracle:
     @property
     def same_forward(self) -> bool:
         """Whether the pass that gives the gradient also gives the answers that count."""
-        through = self.through
-        alike = through.model is self.attacked.model and through.timesteps == self.attacked.timesteps
+        through, attacked = self.through, self.attacked
+        parts = [(view.model, view.timesteps, view.encode, view.readout) for view in (through, attacked)]
+        alike = parts[0] == parts[1] and through.draws >= attacked.draws
         return alike and (through.rule is None or getattr(through.rule, "same_forward", False))
 
     def logits(self, z: Tensor) -> Tensor:
@@ -90,7 +92,7 @@ class Oracle:
         if not self.finished:
             with torch.no_grad():
                 logits = self.attacked(z[self._at])
-            self.forwards += 1
+            self.forwards += self.attacked.draws
             self._see(z, logits)
         return self._answers
 
@@ -99,24 +101,31 @@ class Oracle:
         return self.value(self.logits(z), objective)
 
     def gradient(self, z: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
-        """The value that the attack makes large, [N], and its gradient at z, [N, ...]; both 0 where it was spared."""
+        """The value that the attack makes large, [N], and its gradient at z, [N, ...]; both 0 where it was spared.
+
+        Of a network that draws both are means over its draws.
+        """
         values, gradients, at = z.new_zeros(len(z)), torch.zeros_like(z), self._at
         if self.finished:
             return values, gradients
-        asked = z.detach()[at].requires_grad_()
-        with torch.enable_grad():
-            logits = self.through(asked)
-            _check_classes(self.y, logits)
-            value = self._value(logits, objective, at)
-            (gradient,) = torch.autograd.grad(value.sum(), asked)
-        self.forwards += 1
-        self.backwards += 1
+        asked, answers = z.detach()[at].requires_grad_(), []
+        for view in self._views:
+            with torch.enable_grad():
+                logits = view.once(asked)
+                check_classes(self.y, logits)
+                value = self._value(logits, objective, at)
+                (gradient,) = torch.autograd.grad(value.sum(), asked)
+            answers.append(logits.detach())
+            values[at] += value.detach()
+            gradients[at] += gradient
+        draws = len(self._views)
+        self.forwards += draws
+        self.backwards += draws
         if self.same_forward:
-            self._see(z, logits.detach())
+            self._see(z, torch.stack(answers).mean(0))
         else:
             self.logits(z)
-        values[at], gradients[at] = value.detach(), gradient
-        return values, gradients
+        return values / draws, gradients / draws
 
     def value(self, logits: Tensor, objective: Objective) -> Tensor:
         """What the attack makes large, [N]: the objective of the class, or minus that of the target."""
@@ -135,7 +144,7 @@ class Oracle:
         asked = torch.zeros_like(self.fooled)
         asked[self._at] = True
         if isinstance(self._at, slice):
-            _check_classes(self.y, logits)
+            check_classes(self.y, logits)
             self._answers = logits
         else:
             if not self._answers.shape[1]:
@@ -162,7 +171,13 @@ def _anew(view: Classifier) -> Classifier:
     return view.seen_by(view.rule.fresh()) if isinstance(view.rule, GradientRule) and view.rule.remembers else view
 
 
-def _check_classes(y: Tensor, logits: Tensor) -> None:
+def _further_draws(view: Classifier) -> list[Classifier]:
+    """The same classifier once for each draw after the first; the rule learns from the first alone."""
+    rule = view.rule.again() if isinstance(view.rule, GradientRule) else view.rule
+    return [view.seen_by(rule)] * (view.draws - 1) if view.draws > 1 else []
+
+
+def check_classes(y: Tensor, logits: Tensor) -> None:
     """Raise DataError if a label is none of the network's classes."""
     if int(y.max()) >= logits.shape[1]:
         allowed = f"classes of 0..{logits.shape[1] - 1}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,13 @@ from ..core.loss import Batch
 from ..core.seed import generator as seeded
 from ..models.classifier import Classifier
 from .budget import Budget, per_sample
-from .oracle import Oracle
+from .determinism import check_deterministic
+from .objective import margin
+from .oracle import Oracle, check_classes
 from .search import Search
+
+FRESH_DRAWS = 10
+"""Least number of draws by which a network that draws is judged."""
 
 
 def perturb(
@@ -34,7 +40,8 @@ def perturb(
     """Adversarial inputs for one batch, as the search proposes them, projected into the budget: for training.
 
     The network runs in `eval()` and is afterwards as it was, also after an exception: modes, gradient rule, gradients
-    of parameters and the global random state are untouched.
+    of parameters and the global random state are untouched. What a network draws that says so (`Classifier.is_random`)
+    follows from the generator.
 
     Args:
         classifier: the network, its T, encoder, read-out and gradient rule.
@@ -63,7 +70,9 @@ def perturb(
     """
     _check_parts(classifier, search, budget, through)
     first = _batch_first(classifier, x)
-    with evaluating(classifier), evaluating(through):
+    random = classifier.is_random or (through is not None and through.is_random)
+    path = (int(torch.randint(2**62, (), generator=generator, device=generator.device)),) if random else ()
+    with evaluating(classifier), evaluating(through), _drawing(path, classifier, through):
         oracle = Oracle(classifier, budget, first, y, through=through, targets=targets)
         z = budget.project(search.search(oracle, generator), first)
     return _as_given(classifier, z.detach())
@@ -82,6 +91,7 @@ class AttackResult:
         backwards: gradients taken, likewise.
         seconds: time of the attack.
         adversarial: the inputs, like the data, [N, ...] batch first; None if they were not kept.
+        by_draw: of a network that draws, `robust` as each fresh draw alone would say, [D, N]; None of others.
     """
 
     clean: Tensor
@@ -91,6 +101,7 @@ class AttackResult:
     backwards: int
     seconds: float
     adversarial: Tensor | None = None
+    by_draw: Tensor | None = None
 
     @property
     def clean_accuracy(self) -> float:
@@ -101,6 +112,11 @@ class AttackResult:
     def robust_accuracy(self) -> float:
         """Share of all samples classified right after the attack, 0..1."""
         return float(self.robust.double().mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the robust accuracy over single draws; 0 of a network that does not draw."""
+        return 0.0 if self.by_draw is None else float(self.by_draw.double().mean(1).std())
 
     @property
     def success_rate(self) -> float:
@@ -127,6 +143,10 @@ def run_attack(
     classified wrong. It is then left out of all later passes, unless the search `refines`; restarts go on with the
     samples still standing.
 
+    A network that draws (`Classifier(..., draws=10)`, or one with a `RandomEncoder`) is attacked by gradients averaged
+    over its draws, with no sample left out, and judged before and after by the mean logits of at least 10 fresh draws.
+    All that it draws follows from the seed. One that draws and does not say so is refused.
+
     Args:
         classifier: the network, its T, encoder, read-out and gradient rule.
         search: how to look.
@@ -148,17 +168,23 @@ def run_attack(
     with evaluating(classifier), evaluating(through):
         for number, (x, y) in enumerate(batches):
             first = _batch_first(classifier, x)
-            batch = _Batch(classifier, budget, first, y, through, target_shift)
+            with _drawing((seed, number, 0, 1), classifier, through):
+                batch = _Batch(classifier, budget, first, y, through, target_shift)
+                if not number and not classifier.is_random:
+                    check_deterministic(classifier, first, batch.logits)
             for restart in range(restarts):
-                batch.attack(search, seeded(seed, number, restart))
-            judged.append(batch.judged(keep))
+                with _drawing((seed, number, restart, 2), classifier, through):
+                    batch.attack(search, seeded(seed, number, restart))
+            with _drawing((seed, number, 0, 3), classifier, through):
+                judged.append(batch.judged(keep))
             forwards, backwards = forwards + batch.forwards, backwards + batch.backwards
     if not judged:
         raise DataError(sentence("run_attack", "no batch", "at least one", "Check the data and the split"))
-    clean, robust, distances, adversarial = zip(*judged)
+    clean, robust, distances, adversarial, by_draw = zip(*judged)
     return AttackResult(
         torch.cat(clean), torch.cat(robust), torch.cat(distances), forwards, backwards,
         time.perf_counter() - began, torch.cat(adversarial) if keep else None,
+        torch.cat(by_draw, 1) if classifier.is_random else None,
     )  # fmt: skip
 
 
@@ -167,12 +193,13 @@ class _Batch:
 
     def __init__(self, classifier, budget: Budget, x: Tensor, y: Tensor, through, target_shift: int) -> None:
         self.classifier, self.budget, self.x, self.y, self.through = classifier, budget, x, y, through
-        oracle = Oracle(classifier, budget, x, y)
-        logits = oracle.logits(x)
-        self.clean = logits.argmax(1) == y
-        self.targets = (y + target_shift) % logits.shape[1] if target_shift else None
-        if target_shift and target_shift % logits.shape[1] == 0:
-            met, allowed = f"{target_shift} for {logits.shape[1]} classes", "a shift to another class"
+        Oracle(classifier, budget, x, y)  # looks at the data
+        self.logits = self._answers(x).mean(0)
+        check_classes(y, self.logits)
+        self.clean, classes = self.logits.argmax(1) == y, self.logits.shape[1]
+        self.targets = (y + target_shift) % classes if target_shift else None
+        if target_shift and target_shift % classes == 0:
+            met, allowed = f"{target_shift} for {classes} classes", "a shift to another class"
             raise ArgumentError(sentence("run_attack.target_shift", met, allowed))
         self.standing, self.best = self.clean.clone(), x.clone()
         self.forwards = self.backwards = 0
@@ -184,22 +211,44 @@ class _Batch:
             return
         targets = None if self.targets is None else self.targets[at]
         x = self.x[at]
-        oracle = Oracle(
-            self.classifier, self.budget, x, self.y[at], through=self.through, targets=targets, spare=not search.refines
-        )
+        random = self.classifier.is_random
+        spare = not search.refines and not random  # one lucky success is none yet
+        oracle = Oracle(self.classifier, self.budget, x, self.y[at], through=self.through, targets=targets, spare=spare)
         proposed = self.budget.project(search.search(oracle, generator).detach(), x)
-        proposed = torch.where(per_sample(oracle.fooled, x), oracle.found, proposed)
+        take = oracle.fooled
+        if random:
+            found, last = (oracle.value(self._answers(z).mean(0), margin) for z in (oracle.found, proposed))
+            take = take & (found > last)
+        proposed = torch.where(per_sample(take, x), oracle.found, proposed)
         self.best[at] = proposed
         self.forwards, self.backwards = self.forwards + oracle.forwards, self.backwards + oracle.backwards
         self.standing[at] = ~oracle.reached(oracle.logits(proposed))
 
-    def judged(self, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Clean, robust, distance, and the inputs; all inputs run once more, in one batch as a user would."""
-        with torch.no_grad():
-            answers = self.classifier.seen_by(None)(self.best).argmax(1)
-        missed = answers == self.y if self.targets is None else answers != self.targets
+    def judged(self, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
+        """Clean, robust, distance, inputs, robust by draw; all run once more, in one batch as a user would."""
+        draws = self._answers(self.best)
+        answers = torch.stack([draws.mean(0), *draws]).argmax(2)
+        missed = self.clean & (answers == self.y if self.targets is None else answers != self.targets)
         distances = self.budget.distance(self.best, self.x)
-        return self.clean.cpu(), (self.clean & missed).cpu(), distances.cpu(), self.best.cpu() if keep else None
+        inputs = self.best.cpu() if keep else None
+        return self.clean.cpu(), missed[0].cpu(), distances.cpu(), inputs, missed[1:].cpu()
+
+    def _answers(self, z: Tensor) -> Tensor:
+        """Logits of every fresh draw, [D, N, K]; of a network that does not draw, D is 1."""
+        view = self.classifier.seen_by(None)
+        draws = max(FRESH_DRAWS, view.draws) if view.is_random else 1
+        with torch.no_grad():
+            return torch.stack([view.once(z) for _ in range(draws)])
+
+
+@contextmanager
+def _drawing(path: tuple[int, ...], classifier: Classifier, through: Classifier | None) -> Iterator[None]:
+    """Within the block all that the networks draw follows from these numbers; without any nothing is changed."""
+    with ExitStack() as stack:
+        for view in (classifier, through) if path else ():
+            if view is not None:
+                stack.enter_context(view.seeded(*path))
+        yield
 
 
 def _check_parts(classifier: object, search: object, budget: object, through: object) -> None:

@@ -9,6 +9,7 @@ from .encode import as_given as as_given
 from .encode import latency as latency
 from .encode import poisson as poisson
 from .encode import repeat as repeat
+from .random_encoder import RandomEncoder as RandomEncoder
 from .readout import last as last
 from .readout import max_membrane as max_membrane
 from .readout import mean as mean

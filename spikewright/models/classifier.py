@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from ..coding.encode import as_given, repeat
+from ..coding.random_encoder import RandomEncoder
 from ..coding.readout import mean
 from ..core.arguments import check_module, check_whole, named
 from ..core.errors import ArgumentError, ShapeError, sentence
 from ..core.input_error import readable_input
+from ..core.seed import generator
 from ..core.spiking import Timed
 
 Encode = Callable[[Tensor, int], Tensor]
@@ -45,9 +49,11 @@ class Classifier(nn.Module):
     Args:
         model: a `Spiking` network, or an ordinary one.
         timesteps: T; None for an ordinary network.
-        encode: images and T -> sequence; `as_given` for a network whose input are sequences.
+        encode: images and T -> sequence; `as_given` for a network whose input are sequences; `RandomEncoder` for one
+            that draws.
         readout: output over time -> logits.
         rule: whose gradient is seen; None for the network's own, as it was trained.
+        draws: passes over which the logits are averaged, for a network or an encoder that draws.
 
     Raises:
         ArgumentError: if the arguments do not fit each other, or the rule does not know a layer of the network.
@@ -68,10 +74,12 @@ class Classifier(nn.Module):
         encode: Encode = repeat,
         readout: Callable[[Tensor], Tensor] = mean,
         rule: GradientView | None = None,
+        draws: int = 1,
     ) -> None:
         super().__init__()
         check_module(model, "Classifier.model")
         _check_time(model, timesteps, rule)
+        check_whole("Classifier.draws", draws, least=1)
         for name, value in (("encode", encode), ("readout", readout)):
             if not callable(value):
                 raise ArgumentError(sentence(f"Classifier.{name}", named(value), "a function of spikewright.coding"))
@@ -80,10 +88,33 @@ class Classifier(nn.Module):
                 raise ArgumentError(sentence("Classifier.rule", named(rule), "a gradient rule, e.g. HART(), or None"))
             rule.check(model)
         self.model, self.timesteps, self.encode, self.readout, self.rule = model, timesteps, encode, readout, rule
+        self.draws = draws
 
     def seen_by(self, rule: GradientView | None) -> Classifier:
         """The same classifier with another gradient; None for the network's own."""
-        return Classifier(self.model, self.timesteps, encode=self.encode, readout=self.readout, rule=rule)
+        return Classifier(
+            self.model, self.timesteps, encode=self.encode, readout=self.readout, rule=rule, draws=self.draws
+        )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it says that one pass differs from the next: by its encoder, or by asking for several draws."""
+        return self.draws > 1 or isinstance(self.encode, RandomEncoder)
+
+    @contextmanager
+    def seeded(self, *path: int) -> Iterator[None]:
+        """Within the block all that is drawn follows from these numbers; afterwards it goes on where it was.
+
+        This holds for a `RandomEncoder`, and for all that draws from torch's generators, such as dropout.
+        """
+        seed = generator(*path).initial_seed()
+        device = next((value.device for value in self.parameters()), torch.device("cpu"))
+        devices = [device.index or 0] if device.type == "cuda" else []
+        encode = self.encode.seeded(*path) if isinstance(self.encode, RandomEncoder) else nullcontext()
+        with torch.random.fork_rng(devices=devices), encode:
+            for source in (torch.default_generator, *(torch.cuda.default_generators[index] for index in devices)):
+                source.manual_seed(seed)
+            yield
 
     @property
     def has_sequences(self) -> bool:
@@ -96,6 +127,12 @@ class Classifier(nn.Module):
         Raises:
             ShapeError: if the network cannot take the input, or gives no logits.
         """
+        if self.draws == 1:
+            return self.once(x)
+        return torch.stack([self.once(x) for _ in range(self.draws)]).mean(0)
+
+    def once(self, x: Tensor) -> Tensor:
+        """The same from one pass, whatever `draws` says."""
         if self.timesteps is None:
             with readable_input("Classifier", x):
                 return self._checked(self.model(x))
@@ -104,7 +141,7 @@ class Classifier(nn.Module):
         return self.rule.logits(self.model, lambda steps: self._run(x, steps), self.timesteps)
 
     def _run(self, x: Tensor, timesteps: int) -> Tensor:
-        phases = self.model.phases  # pyright: ignore[reportAttributeAccessIssue]
+        phases: Any = self.model.phases
         with readable_input("Classifier", x):
             xs = self.encode(x.movedim(1, 0) if self.has_sequences else x, phases.steps(timesteps))
             out = self.model(xs)[phases.rehearsal :][:timesteps]
@@ -119,7 +156,8 @@ class Classifier(nn.Module):
 
     def extra_repr(self) -> str:
         """T and the rule, as `print` shows them."""
-        return f"timesteps={self.timesteps}, rule={self.rule}"
+        draws = f", draws={self.draws}" if self.draws > 1 else ""
+        return f"timesteps={self.timesteps}, rule={self.rule}{draws}"
 
 
 def _check_time(model: nn.Module, timesteps: int | None, rule: GradientView | None) -> None:
