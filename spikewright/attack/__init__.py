@@ -35,7 +35,14 @@ from .run import AttackResult as AttackResult
 from .run import perturb as perturb
 from .run import run_attack as run_attack
 from .search import Search as Search
+from .searches import APGD as APGD
+from .searches import CW as CW
 from .searches import FGSM as FGSM
+from .searches import MIFGSM as MIFGSM
 from .searches import PGD as PGD
+from .searches import RFGSM as RFGSM
+from .searches import SAPGD as SAPGD
 from .searches import SEARCHES as SEARCHES
 from .searches import GreedyEvents as GreedyEvents
+from .searches import RandomNoise as RandomNoise
+from .searches import Square as Square

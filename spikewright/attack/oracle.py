@@ -116,7 +116,7 @@ class Oracle:
                 value = self._value(logits, objective, at)
                 (gradient,) = torch.autograd.grad(value.sum(), asked)
             answers.append(logits.detach())
-            values[at] += value.detach()
+            values[at] += value.detach().to(z.dtype)
             gradients[at] += gradient
         draws = len(self._views)
         self.forwards += draws

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -24,6 +26,13 @@ class Search(ABC):
     refines: ClassVar[bool] = False
     """Whether it goes on after a success, to come nearer; others need not ask about a sample again."""
 
+    def __post_init__(self) -> None:
+        if not callable(getattr(self, "objective", len)):
+            met, todo = repr(vars(self)["objective"]), "OBJECTIVES of spikewright.attack has them by name"
+            raise ArgumentError(
+                sentence(f"{type(self).__name__}.objective", met, "a function, e.g. cross_entropy", todo)
+            )
+
     def check_budget(self, budget: Budget) -> None:
         """Raise ArgumentError if the search is not defined for such a budget."""
         alike = budget.discrete in {kind.discrete for kind in self.takes}
@@ -43,3 +52,21 @@ class Search(ABC):
         Returns:
             [N, ...] like `oracle.x`. The harness projects it, and prefers what reached the goal on the way.
         """
+
+
+def check_share(who: str, value: object) -> None:
+    """Raise ArgumentError unless it is a share of the budget, 0..1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        raise ArgumentError(sentence(who, repr(value), "a share of eps, 0..1"))
+
+
+def check_not_negative(who: str, value: object) -> None:
+    """Raise ArgumentError unless it is a finite number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+        raise ArgumentError(sentence(who, repr(value), "a number of at least 0"))
+
+
+def check_positive(who: str, value: object, allowed: str = "a number above 0") -> None:
+    """Raise ArgumentError unless it is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ArgumentError(sentence(who, repr(value), allowed))

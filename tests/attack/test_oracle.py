@@ -25,6 +25,13 @@ class Counted(nn.Module):
         return self.inner(x)
 
 
+class Double(nn.Module):
+    """Values in double precision."""
+
+    def forward(self, x):
+        return x.double()
+
+
 @pytest.fixture
 def line():
     """One value, two classes: class 1 from 0.5 on."""
@@ -56,6 +63,17 @@ def test_what_is_done_is_spared_and_keeps_its_answers(line):
     assert gradient.flatten().tolist() == [1.0, 0.0, -1.0, -1.0]
     assert not oracle.finished
     assert (oracle.forwards, oracle.backwards) == (3, 1)
+
+
+def test_logits_may_be_of_another_precision(line):
+    inner = line.model.inner.double()
+    line.model.inner = nn.Sequential(Double(), inner)
+    oracle = Oracle(line, Linf(eps=0.3), X, Y, spare=True)
+    oracle.logits(X + 0.15)
+    value, gradient = oracle.gradient(X, margin_of)
+    assert line.model.sizes == [4, 3]
+    torch.testing.assert_close(value, torch.tensor([-0.3, 0.0, -0.1, -0.4]))
+    assert gradient.flatten().tolist() == [1.0, 0.0, -1.0, -1.0]
 
 
 def test_when_all_are_done_nothing_is_run(line):

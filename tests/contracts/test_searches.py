@@ -13,7 +13,10 @@ from tests.attack.conftest import small_network
 EPS = {"Linf": 0.1, "L2": 0.5, "L0": 5, "SpikeFlips": 6, "EventCounts": 6, "SpikeShifts": 6}
 """A size for every budget, in its own unit."""
 
-SMALL = {"GreedyEvents": {"rounds": 3, "candidates": 4}}
+SMALL = {
+    "APGD": {"steps": 12}, "SAPGD": {"steps": 12}, "CW": {"steps": 6, "rounds": 2, "rate": 0.05}, "Square": {"queries": 24},
+    "GreedyEvents": {"rounds": 3, "candidates": 4},
+}  # fmt: skip
 """Fewer passes than by default, where the contract would take long."""
 
 SEARCH = {name: kind(**SMALL.get(name, {})) for name, kind in SEARCHES.items()}
@@ -125,7 +128,7 @@ def test_also_after_an_exception(search):
         if left[0] < 0:
             raise KeyboardInterrupt
 
-    if type(search).__name__ in ("FGSM", "RandomNoise"):
+    if type(search).__name__ in ("FGSM", "RFGSM", "RandomNoise"):
         left[0] = 0
     hook = model.module[5].register_forward_hook(fail)
     with pytest.raises(KeyboardInterrupt):
@@ -156,8 +159,10 @@ def test_what_it_finds_is_found_again_in_any_split(search, kind):
 def test_it_attacks_an_ordinary_network(search):
     kind = BUDGETS[FIRST[type(search).__name__]]
     torch.manual_seed(0)
-    x, _ = data(kind)
-    ordinary = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 8), nn.ReLU(), nn.Linear(8, 4)))
+    x = torch.cat([data(kind)[0], torch.rand(14, *data(kind)[0].shape[1:]).round(decimals=0 if kind.discrete else 3)])
+    ordinary = Classifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 8), nn.ReLU(), nn.Linear(8, 4, bias=False))
+    )
     budget = kind(eps=20) if kind.discrete else kind(eps=1.0)
     result = run_attack(ordinary, search, budget, [(x, ordinary(x).argmax(1))])
     assert result.clean_accuracy == 1
@@ -175,9 +180,26 @@ def test_it_attacks_an_ordinary_network(search):
         ),
     ],
 )
-def test_a_search_refuses_what_makes_no_sense(search, budget, match):
+def test_a_search_says_what_it_refuses_no_sense(search, budget, match):
     with pytest.raises(ArgumentError, match=match):
         attacked(search, BUDGETS[budget], BUDGETS[budget]())
+
+
+REFUSED = [(name, kind) for name in SEARCH for kind in BUDGETS if (name, kind) not in PAIRS]
+
+
+@pytest.mark.parametrize(("search", "kind"), REFUSED, ids=map("-".join, REFUSED))
+def test_it_refuses_what_it_is_not_defined_for(search, kind):
+    with pytest.raises(ArgumentError, match=rf"{search}: got a budget {kind}; expected "):
+        attacked(SEARCH[search], BUDGETS[kind], BUDGETS[kind]())
+
+
+@ALL
+def test_an_objective_is_a_function(search):
+    if not hasattr(search, "objective"):
+        return
+    with pytest.raises(ArgumentError, match=r"objective: got 'dlr'; expected a function.* OBJECTIVES"):
+        type(search)(objective="dlr")
 
 
 def test_a_budget_of_time_refuses_images():
@@ -191,3 +213,4 @@ def test_a_budget_of_time_refuses_images():
 def test_all_of_them_are_searches():
     assert all(issubclass(kind, Search) for kind in SEARCHES.values())
     assert {"FGSM", "PGD"} <= set(SEARCHES)
+    assert set(SMALL) <= set(SEARCHES)

@@ -53,6 +53,7 @@ class GreedyEvents(Search):
     objective: Objective = margin
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("rounds", "candidates", "patience"):
             check_whole(f"GreedyEvents.{name}", getattr(self, name), least=1)
         if not 1 <= self.room < float("inf"):

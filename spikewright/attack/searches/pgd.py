@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from ...core.arguments import check_whole
-from ...core.errors import ArgumentError, sentence
 from ..objective import Objective, cross_entropy
 from ..oracle import Oracle
-from ..search import Search
+from ..search import Search, check_positive, check_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +22,8 @@ class PGD(Search):
         relative_step: length of a step as a share of eps; None for 2.5 / steps.
         start: share of eps from which the start is drawn, 0..1; 0 begins at x, which is BIM.
         objective: what to make large.
+
+    BIM, the basic iterative method, is `PGD(start=0.0)`.
 
     Source: Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018,
         arXiv 1706.06083, section 2.1.
@@ -38,11 +39,11 @@ class PGD(Search):
     objective: Objective = cross_entropy
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_whole("PGD.steps", self.steps, least=1)
-        if self.relative_step is not None and not self.relative_step > 0:
-            raise ArgumentError(sentence("PGD.relative_step", repr(self.relative_step), "a number above 0, or None"))
-        if not 0 <= self.start <= 1:
-            raise ArgumentError(sentence("PGD.start", repr(self.start), "a share of eps, 0..1"))
+        check_share("PGD.start", self.start)
+        if self.relative_step is not None:
+            check_positive("PGD.relative_step", self.relative_step, "a number above 0, or None")
 
     @property
     def step(self) -> float:
