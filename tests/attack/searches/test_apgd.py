@@ -131,7 +131,7 @@ def test_it_is_no_weaker_than_pgd(network):
     x = torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(2))
     view = Classifier(network, 3, rule=HART(gamma=1.0))
     batches = [(x, view(x).argmax(1))]
-    pgd, apgd = (run_attack(view, search, Linf(eps=0.03), batches) for search in (PGD(steps=30), APGD(steps=30)))
+    pgd, apgd = (run_attack(view, search, Linf(eps=0.03), batches) for search in (PGD(steps=20), APGD(steps=20)))
     assert 0.05 < apgd.robust_accuracy <= pgd.robust_accuracy + 0.05
 
 

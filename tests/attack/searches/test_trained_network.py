@@ -11,7 +11,7 @@ from spikewright.experiments.network import load_network
 
 @pytest.fixture(scope="module")
 def attacked():
-    images, labels = cifar10.load(split="sample").gather(torch.arange(16))
+    images, labels = cifar10.load(split="sample").gather(torch.arange(12))
     model = convert(load_network("cifar10_resnet20_qcfs_l4").model, QCFS()).model
     return Classifier(model.eval(), 4, rule=HART(gamma=1.0)), [(images, labels)]
 
