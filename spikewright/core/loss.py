@@ -110,6 +110,22 @@ class PassLoss(Loss):
 
         return pass_loss(of, self.who, self.feed, watches=self.watches)
 
+    def seen(self, model: nn.Module, batch: Batch, generator: torch.Generator) -> Pass:
+        """The one forward pass that the loss asks for.
+
+        Raises:
+            ArgumentError: without a feed of its own, or where layers are to be watched and the model is no spiking
+                network.
+        """
+        if self.feed is None:
+            todo = "Add it to a loss that says what the network is given: rate_cross_entropy(timesteps=4) + ..."
+            raise ArgumentError(sentence(self.who, "no other loss beside it", "a sum of losses", todo))
+        x = self.feed(model, batch, generator)
+        watched = layer_outputs(spiking_part(model, self.who), len(x)) if self.watches else nullcontext(())
+        with watched as layers, readable_input(self.who, batch[0]):
+            output = model(x)
+        return Pass(output, tuple(layers))
+
 
 def pass_loss(
     of: Callable[[Pass, Batch], Result], who: str, feed: Feed | None = None, *, watches: bool = False
@@ -122,16 +138,10 @@ def pass_loss(
     """
 
     def run(model: nn.Module, batch: Batch, generator: torch.Generator) -> Result:
-        if feed is None:
-            todo = "Add it to a loss that says what the network is given: rate_cross_entropy(timesteps=4) + ..."
-            raise ArgumentError(sentence(who, "no other loss beside it", "a sum of losses", todo))
-        x = feed(model, batch, generator)
-        watched = layer_outputs(spiking_part(model, who), len(x)) if watches else nullcontext(())
-        with watched as layers, readable_input(who, batch[0]):
-            output = model(x)
-        return of(Pass(output, tuple(layers)), batch)
+        return of(made.seen(model, batch, generator), batch)
 
-    return PassLoss(run, of, who, feed, watches)
+    made = PassLoss(run, of, who, feed, watches)
+    return made
 
 
 def spiking_part(model: nn.Module, who: str) -> Timed:

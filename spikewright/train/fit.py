@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..core.arguments import check_module, named
 from ..core.errors import ArgumentError, DataError, sentence
 from ..core.processes import answering, together
 from ..core.seed import generator
+from .after_step import AfterStep, call
 from .ahead import ahead
 from .batch_norm import shared_batch_norm
 from .evaluate import accuracy
@@ -85,6 +86,10 @@ class FitConfig:
             )
 
 
+Judge = Callable[..., float | Mapping[str, float]]
+"""(model, batches, fabric=...) -> an accuracy, or several numbers by name."""
+
+
 @runtime_checkable
 class Shares(Protocol):
     """Batches that say for which of how many processes they are."""
@@ -103,8 +108,8 @@ def fit(
     folder: Path | None = None,
     log: Callable[..., None] = lambda **numbers: None,
     fabric: Fabric | None = None,
-    after_step: Callable[[nn.Module, float], None] = lambda model, lr: None,
-    judge: Callable[..., float] = accuracy,
+    after_step: AfterStep = lambda model, lr: None,
+    judge: Judge = accuracy,
     minutes: float = float("inf"),
 ) -> list[dict[str, float]]:
     """Train a model in place; a run that finds its checkpoint in `folder` goes on from there, to the same result.
@@ -122,9 +127,10 @@ def fit(
         fabric: device, precision and processes, see `launched`; one CPU process in float32 if not given. Several
             processes average their gradients and share the statistics of batch norms, so that only dropout, draws of
             the loss, and augmentation without a method `part` differ from a run in one process by more than rounding.
-        after_step: called with the model and the learning rate after each update.
-        judge: (model, batches, fabric=...) -> the accuracy, 0..1, that is logged after each epoch; of a spiking network
-            `accuracy_of(timesteps)`.
+        after_step: called with the model and the learning rate after each update; one with a parameter `step` is told
+            the number of updates done, too. Several become one by `in_turn`.
+        judge: (model, batches, fabric=...) -> the accuracy, 0..1, that is logged after each epoch as "eval_accuracy",
+            or several numbers by name; of a spiking network `accuracy_of(timesteps)`.
         minutes: stop after the first update past this time, with a checkpoint written; to go on later.
 
     Returns:
@@ -160,8 +166,8 @@ def _fit(
     folder: Path | None,
     log: Callable[..., None],
     fabric: Fabric,
-    after_step: Callable[[nn.Module, float], None],
-    judge: Callable[..., float],
+    after_step: AfterStep,
+    judge: Judge,
     minutes: float,
 ) -> list[dict[str, float]]:
     net, optimizer = fabric.setup(model, config.optimizer.build(model.parameters()))
@@ -208,7 +214,7 @@ def _fit(
                 if config.clip_norm:
                     fabric.clip_gradients(net, optimizer, max_norm=config.clip_norm)
                 optimizer.step()
-                after_step(model, lr)
+                call(after_step, model, lr, progress.epoch * len(train_batches) + progress.batch + 1)
                 if ema is not None:
                     _average(ema, model, config.ema_decay)
                 progress.batch += 1
@@ -224,7 +230,8 @@ def _fit(
         row = {"epoch": progress.epoch + 1, "lr": rate(len(train_batches) - 1)} | _means(progress)
         if eval_batches is not None:
             judged = model if ema is None else ema
-            row["eval_accuracy"] = judge(judged, eval_batches.iterate(0), fabric=fabric)
+            found = judge(judged, eval_batches.iterate(0), fabric=fabric)
+            row |= found if isinstance(found, Mapping) else {"eval_accuracy": found}
         row["seconds"] = time.monotonic() - started
         progress.history.append(row)
         tell(**row)
