@@ -19,6 +19,7 @@ from ..core.registry import collect
 from ..core.surrogate import Surrogate
 from ..data import DATASETS
 from ..experiments import EXPERIMENTS
+from ..experiments.hardening import HARDENINGS
 from ..experiments.network import embedded
 from ..experiments.neuron_choice import NEURON_CHOICES
 from ..models import MODELS
@@ -28,7 +29,9 @@ from ..neurons.firing import FIRINGS
 from ..report import Column, Table
 
 OWN = {
+    "Hardening": "none: whatever the others are combinations of",
     "LeakyRectangle": "none: Rectangle with a slope outside, a form of this project",
+    "cifar_cnn": "none: the usual form of such networks, sized for a training of minutes",
     "SoftSign": "none: the derivative of SuperSpike, scaled to a rise of 1",
 }
 """Why a part names no publication."""
@@ -62,6 +65,7 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         "firing": FIRINGS,
         "model": MODELS,
         "experiment": EXPERIMENTS,
+        "hardening": HARDENINGS,
     }
     rows = [
         {"kind": kind, "name": name, "what": summary_of(thing), "source": source_of(thing) or OWN.get(name, "")}

@@ -14,7 +14,7 @@ from ..core.errors import ConfigError, ProcessError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-SHARED = ("train", "convert", "evaluate")
+SHARED = ("train", "robust", "convert", "evaluate")
 """Verbs whose work many processes share."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -40,25 +40,41 @@ OF_THE_MACHINE = ("device", "precision", "memory_format", "threads", "minutes", 
 
 def main(argv: Sequence[str]) -> int:
     """Train, and print where the result is."""
+    return run_verb(argv, "train", TrainRun())
+
+
+def run_verb(
+    argv: Sequence[str], verb: str, default: TrainRun, check: Callable[[TrainRun], None] = lambda config: None
+) -> int:
+    """Train as the words behind a verb say.
+
+    Args:
+        argv: the words.
+        verb: its name.
+        default: the config where no experiment or file is named.
+        check: refuses a config that the verb is not for.
+    """
     if DRY_RUN in argv:
-        config = read_config([word for word in argv if word != DRY_RUN], TrainRun(), "train", EXPERIMENTS, ALSO)
+        config = read_config([word for word in argv if word != DRY_RUN], default, verb, EXPERIMENTS, ALSO)
+        check(config)
         return try_out(config)
     resumed, rest = take(argv, "--resume")
     if resumed is not None:
         folder = RunFolder.open(resumed)
         begun = config_file(folder.path / "config.json", TrainRun)
-        config = read_config(rest, begun, "train")
+        config = read_config(rest, begun, verb)
         check_same_run(begun, config)
         with launched(config.device, config.precision) as fabric, first_speaks(fabric):
-            return train(config, folder, fabric)
-    config = read_config(rest, TrainRun(), "train", EXPERIMENTS, ALSO)
+            return train(config, folder, fabric, verb)
+    config = read_config(rest, default, verb, EXPERIMENTS, ALSO)
+    check(config)
     about = environment(PACKAGES) | {"seed": config.fit.seed}
     with (
         launched(config.device, config.precision) as fabric,
         first_speaks(fabric),
         begun_run(fabric, config.out, config.name, to_json(config, REGISTRIES), about) as folder,
     ):
-        return train(config, folder, fabric)
+        return train(config, folder, fabric, verb)
 
 
 def check_same_run(begun: TrainRun, config: TrainRun) -> None:
@@ -73,7 +89,7 @@ def check_same_run(begun: TrainRun, config: TrainRun) -> None:
             raise ConfigError(sentence("--resume", f"another {name}", "what the run was begun with", todo))
 
 
-def train(config: TrainRun, folder: RunFolder, fabric: Fabric) -> int:
+def train(config: TrainRun, folder: RunFolder, fabric: Fabric, verb: str) -> int:
     """Train in a new folder, or in that of a run that was stopped."""
     print(f"Run folder: {folder.path}", flush=True)
     console = Console()
@@ -81,7 +97,7 @@ def train(config: TrainRun, folder: RunFolder, fabric: Fabric) -> int:
         watch = partial(tell, console, status, config.fit.epochs)
         report = run_training(config, folder, watch, fabric, partial(tell_memory, console))
     if report is None:
-        print(f"Time is up. Go on with: spikewright train --resume {folder.path}")
+        print(f"Time is up. Go on with: spikewright {verb} --resume {folder.path}")
         return 0
     say(console, report.summary)
     print(f"Weights: {folder.path / 'model.safetensors'}")

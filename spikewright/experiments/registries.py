@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..attack import BUDGETS, GRADIENT_RULES, OBJECTIVES, SEARCHES, Budget, GradientRule, Search
+from ..attack.objective import Objective
 from ..convert.codings import Coding, differential, rate
 from ..convert.layers.qcfs import GradientOrder, clamp_then_floor, floor_then_clamp
 from ..convert.recipe import Recipe
@@ -21,7 +23,9 @@ from ..core.surrogate import Surrogate
 from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from ..data.autoaugment import AutoAugment
 from ..neurons.firing import FIRINGS, Firing
+from ..robust import Attacked, Examples, Mixture
 from ..train.optim import SGD, AdamW, Optimizer
+from .hardening import HARDENINGS, Hardening
 from .neuron_choice import NEURON_CHOICES, NeuronChoice
 
 SURROGATES = collect(vars(surrogate), Surrogate)
@@ -39,5 +43,11 @@ REGISTRIES: dict[Any, dict[str, Any]] = {
     Surrogate: SURROGATES,
     Callable[..., Tensor]: {"at_threshold": torch.ge, "above_threshold": torch.gt},  # what Surrogate.fires may be
     Optimizer: {"SGD": SGD, "AdamW": AdamW},
+    Search: SEARCHES,
+    Budget: BUDGETS,
+    GradientRule: GRADIENT_RULES,
+    Objective: OBJECTIVES,
+    Examples: {kind.__name__: kind for kind in (Attacked, Mixture)},
+    Hardening: HARDENINGS,
     Augmentation: {part.__name__: part for part in (RandomCrop, HorizontalFlip, AutoAugment, Cutout)},
 }

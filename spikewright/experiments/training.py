@@ -25,7 +25,9 @@ from ..data.augment import Augmentation, Compose, HorizontalFlip, RandomCrop
 from ..data.batches import Batches
 from ..data.images import ImageSource
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
+from ..robust import BestKept, View
 from ..sparsity import permanent
+from ..train.after_step import AfterStep, in_turn
 from ..train.evaluate import accuracy, accuracy_of
 from ..train.fit import FitConfig, fit
 from ..train.launch import launched
@@ -34,6 +36,7 @@ from ..train.memory import MemoryEstimate, estimate_memory
 from ..train.spiking_losses import readout_distillation
 from .cost import with_cost
 from .first_weights import first_weights
+from .hardening import Hardening
 from .network import Network, load_network, save_network
 from .over_time import OverTime
 from .registries import REGISTRIES
@@ -63,6 +66,7 @@ class TrainRun:
         batch_size: images per update over all processes.
         label_smoothing: share of each label spread over all classes.
         over_time: time steps and loss of a network with `network.neurons`; refused for others.
+        hardening: how such a network is trained against attacks; none for clean images alone.
         fit: length, optimiser, seed.
         device: where to compute.
         precision: number format of the computation.
@@ -87,6 +91,7 @@ class TrainRun:
     batch_size: int = 128
     label_smoothing: float = 0.0
     over_time: OverTime = field(default_factory=OverTime)
+    hardening: Hardening | None = None
     fit: FitConfig = field(default_factory=FitConfig)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
@@ -109,7 +114,23 @@ class TrainRun:
         if self.network.neurons is None and self.over_time != OverTime():
             met = "over_time for a network without neurons"
             raise ArgumentError(sentence("TrainRun", met, "neurons", "Choose them by --network.neurons, e.g. LIF"))
+        self._check_hardening()
         check_distillation("TrainRun", teacher_weight=self.teacher_weight, teacher_temperature=self.teacher_temperature)
+
+    def _check_hardening(self) -> None:
+        """Raise ArgumentError where what hardens the network and what trains it do not go together."""
+        if self.hardening is None:
+            return
+        if self.network.neurons is None:
+            met = "hardening for a network without neurons"
+            raise ArgumentError(sentence("TrainRun", met, "neurons", "Choose them by --network.neurons, e.g. LIF"))
+        retraction = self.hardening.retraction
+        if retraction is not None and retraction.beta and self.fit.optimizer.weight_decay:
+            met = f"weight decay {self.fit.optimizer.weight_decay:g} beside a retraction"
+            todo = "One draws weights to 0, the other singular values to 1: --fit.optimizer.weight_decay 0"
+            raise ArgumentError(sentence("TrainRun", met, "one of them", todo))
+        if self.hardening.retraction is not None and self.over_time.pruning != "none":
+            raise ArgumentError(sentence("TrainRun", "pruning beside a retraction", "one of them"))
 
 
 def run_training(
@@ -150,6 +171,8 @@ def run_training(
     if config.images is not None:
         train = train.subset(config.images)
     rank, world_size = fabric.global_rank, fabric.world_size
+    apart = None if config.hardening is None else config.hardening.watch
+    train, watched = (train, None) if apart is None else apart.apart(train)
     train_batches = Batches(
         train,
         config.batch_size,
@@ -183,8 +206,14 @@ def run_training(
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     over_time = config.network.neurons is not None
     steps = config.fit.epochs * len(train_batches)
-    after_step = config.over_time.prepared(model, steps) if over_time else None
-    judge = accuracy_of(config.over_time.timesteps) if over_time else accuracy
+    hooks: list[AfterStep] = [config.over_time.prepared(model, steps)] if over_time else []
+    judge = judge_of_epochs = accuracy_of(config.over_time.timesteps) if over_time else accuracy
+    if config.hardening is not None:
+        hooks += config.hardening.hooks(model, train.gather(torch.arange(1))[0], config.over_time.timesteps)
+        held_out = watched and list(Batches(watched, 100 * world_size, rank=rank, world_size=world_size).iterate(0))
+        judge_of_epochs = config.hardening.judge_of(
+            judge, held_out, View(timesteps=config.over_time.timesteps), folder.path
+        )
     if rank:
         seed_all(int(generator(config.fit.seed, rank).initial_seed()))  # dropout draws anew for other images
     loss = training_loss(config, fabric.device)
@@ -202,12 +231,15 @@ def run_training(
         log=log,
         fabric=fabric,
         minutes=math.inf if config.minutes is None else config.minutes,
-        judge=judge,
-        **({} if after_step is None else {"after_step": after_step}),
+        judge=judge_of_epochs,
+        after_step=in_turn(hooks),
     )
     if len(history) < config.fit.epochs:
         return None
     permanent(model)
+    if isinstance(judge_of_epochs, BestKept):
+        fabric.barrier()
+        judge_of_epochs.restore(model)
     final = judge(model, test_batches.iterate(0), fabric=fabric)
     report = training_report(config, history, final, len(train), len(test), str(fabric.device))
     if fabric.is_global_zero:
@@ -232,6 +264,8 @@ def training_memory(
     """What a training step of one process holds; a batch that is run in parts, with one of them."""
     x, y = images.gather(torch.arange(min(len(images), 4)))
     x, y = x.to(fabric.device), y.to(fabric.device)
+    if config.hardening is not None:
+        loss = training_loss(config, fabric.device, attacks=False)
 
     def forward(net: nn.Module, part: Tensor) -> Tensor:
         labels = y[torch.arange(len(part), device=y.device) % len(y)]
@@ -250,13 +284,21 @@ def training_memory(
     )
 
 
-def training_loss(config: TrainRun, device: torch.device) -> Loss:
-    """Cross-entropy with the labels and, where the run has a teacher, the distance to its logits."""
+def training_loss(config: TrainRun, device: torch.device, *, attacks: bool = True) -> Loss:
+    """Cross-entropy with the labels, where the run has a teacher the distance to its logits, and what hardens it.
+
+    Args:
+        config: the run.
+        device: where it computes.
+        attacks: see `Hardening.loss_of`.
+    """
     teacher = None if config.teacher is None else load_network(config.teacher, config.data).model.to(device)
     far: dict[str, Any] = {"temperature": config.teacher_temperature, "weight": config.teacher_weight}
     if config.network.neurons is not None:
         loss = config.over_time.loss_of(label_smoothing=config.label_smoothing)
         loss = loss if teacher is None else loss + readout_distillation(teacher, **far)
+        if config.hardening is not None:
+            loss = config.hardening.loss_of(loss, View(timesteps=config.over_time.timesteps), attacks=attacks)
         return config.over_time.kept(loss)
     loss = cross_entropy(label_smoothing=config.label_smoothing)
     return loss if teacher is None else loss + distillation(teacher, **far)
@@ -269,6 +311,8 @@ def training_report(
     names = list(dict.fromkeys(name for row in history for name in row))
     units = {name: "%" if "accuracy" in name else "s" if name == "seconds" else "" for name in names}
     rows = tuple(tuple(int(row[n]) if n == "epoch" else row.get(n) for n in names) for row in history)
+    watch = None if config.hardening is None else config.hardening.watch
+    watched = () if watch is None else (watch.note(),)
     table = Table("Learning curve", tuple(Column(name, units[name]) for name in names), rows)
     return Report(
         f"Training of {config.name}",
@@ -277,5 +321,5 @@ def training_report(
         environment(PACKAGES) | {"device": device, "seed": config.fit.seed},
         (table,),
         (FigureSpec("learning_curve", "learning_curve", "Loss and accuracy by epoch.", "Learning curve"),),
-        notes=("The evaluation split is judged after every epoch to be looked at; no epoch is chosen by it.",),
+        notes=("The evaluation split is judged after every epoch to be looked at; no epoch is chosen by it.", *watched),
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from .cifar_cnn import cifar_cnn as cifar_cnn
+from .convex_sum import ConvexSum as ConvexSum
 from .denoiser import denoiser as denoiser
 from .event_cnn import event_cnn as event_cnn
 from .mlp import mlp as mlp
@@ -23,8 +25,25 @@ from .vgg import vgg16 as vgg16
 from .vgg import vgg16_slim as vgg16_slim
 from .vit import vit as vit
 from .vit_gelu import vit_gelu as vit_gelu
+from .wide_resnet import wide_resnet16 as wide_resnet16
+from .wide_resnet import wide_resnet16_convex as wide_resnet16_convex
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     builder.__name__: builder
-    for builder in (event_cnn, mlp, resnet18, resnet20, resnet34, resnet56, vgg11, vgg16, vgg16_slim, vit, vit_gelu)
+    for builder in (
+        cifar_cnn,
+        event_cnn,
+        mlp,
+        resnet18,
+        resnet20,
+        resnet34,
+        resnet56,
+        vgg11,
+        vgg16,
+        vgg16_slim,
+        vit,
+        vit_gelu,
+        wide_resnet16,
+        wide_resnet16_convex,
+    )
 }

@@ -11,6 +11,7 @@ from spikewright.cli.list import OWN
 from spikewright.convert.recipes import RECIPES
 from spikewright.data import DATASETS
 from spikewright.experiments import EXPERIMENTS
+from spikewright.experiments.hardening import HARDENINGS
 from spikewright.experiments.network import embedded
 from spikewright.experiments.neuron_choice import NEURON_CHOICES
 from spikewright.models import MODELS
@@ -26,6 +27,7 @@ KINDS = {
     "dataset": DATASETS,
     "model": MODELS,
     "experiment": EXPERIMENTS,
+    "hardening": HARDENINGS,
     "trainable neuron": NEURON_CHOICES,
     "network": embedded(),
 }

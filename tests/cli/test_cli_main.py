@@ -58,10 +58,10 @@ def test_help_of_every_verb_shows_each_flag_once(verb: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (("convret",), r"spikewright: got the verb 'convret'; expected one of demo, train, convert, "),
+        (("convret",), r"spikewright: got the verb 'convret'; expected one of demo, train, robust, "),
         (("train", "--epochs", "3"), r"spikewright train: --epochs: got an unknown flag; .*--fit\.epochs"),
         (("train", "--fit.epochs", "many"), r"spikewright train: --fit\.epochs: got 'many'; expected a whole number"),
-        (("train", "--experiment", "cifar11"), r"--experiment: got 'cifar11'; expected one of cifar10_resnet18_qcfs, "),
+        (("train", "--experiment", "cifar11"), r"--experiment: got 'cifar11'; expected one of cifar10_cnn_at, "),
         (("train", "--experiment"), r"--experiment: got no value; expected one after it"),
         (("train", "--resume", "nowhere"), r"nowhere: got nothing there; expected the folder of a run"),
         (("convert", "--config", "none.json"), r"--config none\.json: cannot be read .*; expected a config\.json"),

@@ -51,6 +51,7 @@ def test_every_experiment_makes_two_updates(name: str, tiny: TrainRun, monkeypat
         experiment,
         weights=experiment.weights and trained,
         teacher=experiment.teacher and trained,
+        hardening=experiment.hardening and replace(experiment.hardening, watch=None),
         network=replace(tiny.network, prepare=experiment.network.prepare, neurons=experiment.network.neurons),
         fit=replace(experiment.fit, epochs=1, checkpoint_steps=1),
         **{part: getattr(tiny, part) for part in ("dataset", "images", "batch_size", "device", "threads", "out")},

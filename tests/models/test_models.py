@@ -10,10 +10,19 @@ from spikewright.models import MODELS, Normalize
 from spikewright.neurons import IF
 
 SITES = {
-    **{"event_cnn": 3, "mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "resnet56": 55},
-    **{"vgg11": 10, "vgg16": 15, "vgg16_slim": 14, "vit": 6, "vit_gelu": 6},
+    **{"cifar_cnn": 3, "event_cnn": 3, "mlp": 2, "resnet18": 17, "resnet20": 19, "resnet34": 33, "resnet56": 55},
+    **{
+        "vgg11": 10,
+        "vgg16": 15,
+        "vgg16_slim": 14,
+        "vit": 6,
+        "vit_gelu": 6,
+        "wide_resnet16": 13,
+        "wide_resnet16_convex": 13,
+    },
 }
 PARAMETERS = {
+    "cifar_cnn": 27 * 16 + 2 * 16 + 144 * 32 + 2 * 32 + 288 * 64 + 2 * 64 + 1024 * 10 + 10,
     "event_cnn": 18 * 16 + 2 * 16 + 144 * 32 + 2 * 32 + 32 * 8 * 8 * 128 + 128 + 128 * 10 + 10,
     "mlp": 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10,
     "resnet18": 11_173_962,
@@ -25,6 +34,8 @@ PARAMETERS = {
     "vgg16_slim": 14_991_946,
     "vit": 502_730,
     "vit_gelu": 502_730,
+    "wide_resnet16": 2_748_890,
+    "wide_resnet16_convex": 2_748_890 + 6 * 2,
 }
 SHAPES = {"event_cnn": (2, 34, 34), "mlp": (1, 28, 28), "resnet34": (3, 64, 64)}  # others take 32x32 in colour
 every = pytest.mark.parametrize("name", MODELS)
