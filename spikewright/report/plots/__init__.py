@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spikewright.report.plots import accuracy_over_time as accuracy_over_time
+from spikewright.report.plots import adversarial_grid as adversarial_grid
 from spikewright.report.plots import density_per_layer as density_per_layer
 from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
 from spikewright.report.plots import layer_error as layer_error
@@ -14,9 +15,11 @@ from spikewright.report.plots import learning_curve as learning_curve
 from spikewright.report.plots import membrane_histogram as membrane_histogram
 from spikewright.report.plots import pareto as pareto
 from spikewright.report.plots import raster as raster
+from spikewright.report.plots import robustness_curve as robustness_curve
 
 _KINDS = (
     accuracy_over_time,
+    adversarial_grid,
     density_per_layer,
     energy_against_accuracy,
     layer_error,
@@ -25,6 +28,7 @@ _KINDS = (
     membrane_histogram,
     pareto,
     raster,
+    robustness_curve,
 )
 
 PLOTS: dict[str, Callable[..., Any]] = {kind.__name__.rpartition(".")[2]: kind.draw for kind in _KINDS}

@@ -11,6 +11,7 @@ from spikewright.report import Column, ReportError, Table, histogram_table
 from spikewright.report.palette import SERIES, STEPS
 from spikewright.report.plots import (
     accuracy_over_time,
+    adversarial_grid,
     density_per_layer,
     energy_against_accuracy,
     layer_error,
@@ -18,6 +19,7 @@ from spikewright.report.plots import (
     membrane_histogram,
     pareto,
     raster,
+    robustness_curve,
 )
 from spikewright.report.plots.style import distinct, words
 
@@ -326,3 +328,68 @@ def test_long_names_keep_what_tells_them_apart() -> None:
     assert distinct(["long.shared.part.1.relu", "long.shared.part.2.relu"], 9) == ["…part.1…", "…part.2…"]
     assert distinct(["x" * 9 + "a" + "x" * 9, "x" * 9 + "b" + "x" * 9], 9) == ["0: xxxx…xxxx", "1: xxxx…xxxx"]
     assert words("_a $x$", 20) == "\u200b_a \\$x\\$"
+
+
+SIZES = (0.0, 0.01, 0.02, 1.0)
+UNDER_ATTACK = Table(
+    "Under attack",
+    (Column("attack"), Column("eps"), Column("accuracy", "%"), Column("low", "%"), Column("high", "%")),
+    tuple(
+        (name, eps, share, share - 0.05, share + 0.05)
+        for name, shares in (
+            ("noise", (0.9, 0.9, 0.8, 0.2)),
+            ("RGA", (0.9, 0.5, 0.3, 0.1)),
+            ("worst case", (0.9, 0.4, 0.2, 0.05)),
+        )
+        for eps, share in zip(SIZES, shares)
+    ),
+)
+
+
+def test_robustness_is_drawn_over_eps_with_zero_at_the_left() -> None:
+    figure = robustness_curve.draw(UNDER_ATTACK, mark=0.02)
+    (ax,) = figure.axes
+    drawn = lines(ax)
+    assert [height for _, height in drawn] == [
+        pytest.approx([90, 90, 80, 20]), pytest.approx([90, 50, 30, 10]), pytest.approx([90, 40, 20, 5])
+    ]  # fmt: skip
+    places = drawn[0][0]
+    assert places == sorted(places)
+    assert places[2] - places[1] == pytest.approx(1)
+    assert ticks(ax, "x") == ["0", "0.01", "0.02", "1"]
+    assert ax.get_xlabel() == "eps (log scale)"
+    assert legend(figure) == ["noise", "RGA", "worst case"]
+    assert ax.lines[0].is_dashed()
+    assert matplotlib.colors.same_color(ax.lines[1].get_color(), SERIES[0])
+    (band,) = ax.collections
+    assert {round(float(y)) for _, y in band.get_paths()[0].vertices} >= {0, 10, 85, 95}
+    assert ax.lines[-1].get_xdata()[0] == places[2]
+    assert_fits(figure)
+
+
+def test_robustness_on_a_plain_axis_where_the_range_is_small() -> None:
+    narrow = Table("A", UNDER_ATTACK.columns, UNDER_ATTACK.rows[:3])
+    figure = robustness_curve.draw(narrow, label="size")
+    assert figure.axes[0].get_xlabel() == "size"
+    assert lines(figure.axes[0])[0][0] == [0.0, 0.01, 0.02]
+
+
+def test_attacked_images_stand_below_each_other() -> None:
+    clean, attacked = np.full((2, 3, 4, 4), 100), np.full((2, 3, 4, 4), 110)
+    change = np.full((2, 3, 4, 4), 127)
+    change[1] = 0
+    figure = adversarial_grid.draw(
+        clean, attacked, change, largest=10 / 255, before=["cat", "dog"], after=["frog", "ship"], by=["FGSM", "PGD"]
+    )
+    pictures = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    assert [int(picture.max()) for picture in pictures] == [100, 100, 255, 128, 110, 110]
+    assert figure.axes[4].get_ylabel() == "change\n× 13"
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["cat", "dog"]
+    assert [ax.get_xlabel() for ax in figure.axes[4:6] + figure.axes[8:10]] == ["FGSM", "PGD", "frog", "ship"]
+    assert_fits(figure)
+
+
+def test_attacked_images_of_different_shapes_are_refused() -> None:
+    one, two = np.zeros((1, 1, 2, 2)), np.zeros((2, 1, 2, 2))
+    with pytest.raises(ReportError, match=r"adversarial_grid: got arrays of shape \(1, 1, 2, 2\), \(2, 1, 2, 2\)"):
+        adversarial_grid.draw(one, two, one, largest=1.0)

@@ -30,6 +30,8 @@ COLUMNS = {
     "neurons": 3,
     "v_threshold": 1.0,
     "front": True,
+    "attack": "FGSM",
+    "eps": 0.1,
 }
 
 
@@ -50,7 +52,7 @@ TABLES = {
     "odd names": table(COLUMNS, ODD),
     "zeros": table({name: 0 if isinstance(value, float) else value for name, value in COLUMNS.items()}),
 }
-ARRAYS = {
+SPIKES = {
     "empty": np.zeros((0, 0)),
     "no neurons": np.zeros((4, 0)),
     "silent": np.zeros((4, 3)),
@@ -58,12 +60,27 @@ ARRAYS = {
     "signed": np.array([[1, -1, 0], [0, -1, 1]]),
     "nan": np.full((2, 2), np.nan),
 }
-CASES = [(kind, name) for kind in PLOTS for name in (ARRAYS if kind == "raster" else TABLES)]
+IMAGES = {
+    "empty": np.zeros((0, 3, 2, 2)),
+    "one row": np.full((1, 3, 2, 2), 100),
+    "grey": np.full((2, 1, 4, 4), 7),
+    "two channels": np.full((9, 2, 3, 3), 300),
+}
+ARRAYS = {
+    "raster": {name: {"spikes": spikes} for name, spikes in SPIKES.items()},
+    "adversarial_grid": {
+        name: dict.fromkeys(("clean", "adversarial", "difference"), images) for name, images in IMAGES.items()
+    },
+}
+"""Plots that are drawn from arrays, and their cases."""
+OPTIONS = {"adversarial_grid": {"largest": 0.1, "before": ["_$a$"], "after": ["b" * 40, "c"], "by": ["FGSM"]}}
+CASES = [(kind, name) for kind in PLOTS for name in ARRAYS.get(kind, TABLES)]
+OF_TABLES = pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind not in ARRAYS])
 
 
 def spec(kind: str, name: str) -> tuple[FigureSpec, tuple[Table, ...]]:
-    if kind == "raster":
-        return FigureSpec("a", kind, "c", arrays={"spikes": ARRAYS[name]}), ()
+    if kind in ARRAYS:
+        return FigureSpec("a", kind, "c", arrays=ARRAYS[kind][name], options=OPTIONS.get(kind, {})), ()
     return FigureSpec("a", kind, "c", "All"), (TABLES[name],)
 
 
@@ -109,14 +126,14 @@ def test_is_written_as_a_picture_too() -> None:
     assert to_png(figure.draw(tables)).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind != "raster"])
+@OF_TABLES
 def test_text_in_a_column_of_numbers_is_refused(kind: str) -> None:
     words = table(dict.fromkeys(COLUMNS, "word"))
     with pytest.raises(ValueError, match=r"Table 'All', row 0, column '\w+': got 'word'; expected a number or None"):
         PLOTS[kind](words)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind != "raster"])
+@OF_TABLES
 def test_a_missing_column_is_named(kind: str) -> None:
     other = Table("Other", (Column("x"), Column("loss")), ((1, 2.0),))
     with pytest.raises(ValueError, match=r"Table 'Other': got the column name '\w+'; expected one of 'x', 'loss'"):
