@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ..attack import BUDGETS, GRADIENT_RULES, SEARCHES
 from ..coding import ENCODERS, READOUTS
 from ..convert.recipes import RECIPES
 from ..convert.statistics import STATISTICS
@@ -63,6 +64,9 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         "recipe": RECIPES,
         "statistic": STATISTICS,
         "firing": FIRINGS,
+        "search": SEARCHES,
+        "gradient rule": GRADIENT_RULES,
+        "budget": BUDGETS,
         "model": MODELS,
         "experiment": EXPERIMENTS,
         "hardening": HARDENINGS,

@@ -21,6 +21,7 @@ VERBS = {
     "diagnose": "compare source and spiking network, name the first wrong layer",
     "sweep": "many recipes and thresholds at every T, and the best for each price",
     "sparsity": "spiking networks side by side: accuracy against operations",
+    "attack": "attack a spiking network; what withstands every attack",
     "report": "draw the report of a run again, or set several runs side by side",
     "list": "neurons, recipes, data sets, models, experiments, with their sources",
     "papers": "search the papers that this project implements",

@@ -16,7 +16,7 @@ LEFT_TO_THE_REPORT = ("low", "high", "energy", "activation", "rate", "saturated"
 """Columns that a terminal of 80 characters has no room for."""
 LEFT_NEXT = ("MACs", "synops", "spikes")
 """Columns that are left to the report as well, in this order, while a heading would be broken."""
-KEPT = ("T", "accuracy")
+KEPT = ("T", "accuracy", "worst case")
 """Columns that stay however narrow the terminal is."""
 NAME_WIDTH = 26
 """Characters of the first column after which it is wrapped, so that the numbers behind it have room."""

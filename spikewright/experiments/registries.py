@@ -8,8 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..attack import BUDGETS, GRADIENT_RULES, OBJECTIVES, SEARCHES, Budget, GradientRule, Search
-from ..attack.objective import Objective
+from ..attack.budget import Budget
+from ..attack.budgets import BUDGETS
+from ..attack.gradients import GRADIENT_RULES, HART, clip_floor
+from ..attack.gradients.analog_twin import Activation
+from ..attack.gradients.rates import RateRule
+from ..attack.objective import OBJECTIVES, Objective
+from ..attack.rule import GradientRule
+from ..attack.search import Search
+from ..attack.searches import SEARCHES
 from ..convert.codings import Coding, differential, rate
 from ..convert.layers.qcfs import GradientOrder, clamp_then_floor, floor_then_clamp
 from ..convert.recipe import Recipe
@@ -43,10 +50,12 @@ REGISTRIES: dict[Any, dict[str, Any]] = {
     Surrogate: SURROGATES,
     Callable[..., Tensor]: {"at_threshold": torch.ge, "above_threshold": torch.gt},  # what Surrogate.fires may be
     Optimizer: {"SGD": SGD, "AdamW": AdamW},
+    Budget: {name: budget for name, budget in BUDGETS.items() if not budget.discrete},  # of images, as runs attack
     Search: SEARCHES,
-    Budget: BUDGETS,
     GradientRule: GRADIENT_RULES,
+    HART | RateRule: {name: rule for name, rule in GRADIENT_RULES.items() if issubclass(rule, HART | RateRule)},
     Objective: OBJECTIVES,
+    Activation: {"relu": torch.relu, "clip_floor": clip_floor},
     Examples: {kind.__name__: kind for kind in (Attacked, Mixture)},
     Hardening: HARDENINGS,
     Augmentation: {part.__name__: part for part in (RandomCrop, HorizontalFlip, AutoAugment, Cutout)},

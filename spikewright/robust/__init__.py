@@ -1,6 +1,12 @@
-"""Training against attacks: losses on attacked inputs, penalties and rules for weights, all for the one loop `fit`."""
+"""Robustness: networks judged under many attacks at once, and trained to withstand them."""
 
 from .adversarial import adversarial as adversarial
+from .checks import Check as Check
+from .curves import Curve as Curve
+from .curves import choose_gamma as choose_gamma
+from .curves import eps_curve as eps_curve
+from .curves import rule_curve as rule_curve
+from .curves import steps_curve as steps_curve
 from .examples import Attacked as Attacked
 from .examples import Examples as Examples
 from .examples import Mixture as Mixture
@@ -9,6 +15,7 @@ from .gradient_sparsity import gradient_sparsity as gradient_sparsity
 from .matrices import linear_maps as linear_maps
 from .monitor import BestKept as BestKept
 from .monitor import Monitor as Monitor
+from .named_attack import NamedAttack as NamedAttack
 from .operator_norm import NormLimit as NormLimit
 from .operator_norm import input_shapes as input_shapes
 from .operator_norm import operator_norm as operator_norm
@@ -19,4 +26,13 @@ from .row_sums import one_sided_row_sums as one_sided_row_sums
 from .row_sums import row_sums as row_sums
 from .simplex import keep_convex as keep_convex
 from .simplex import onto_simplex as onto_simplex
+from .suite import Probing as Probing
+from .suite import Robustness as Robustness
+from .suite import evaluate_robustness as evaluate_robustness
+from .suites import SUITES as SUITES
+from .suites import quick_suite as quick_suite
+from .suites import whole_suite as whole_suite
 from .trades import trades as trades
+from .worst_case import Outcome as Outcome
+from .worst_case import WorstCase as WorstCase
+from .worst_case import worst_case as worst_case

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spikewright.attack import BUDGETS, GRADIENT_RULES, SEARCHES
 from spikewright.cli.list import OWN
 from spikewright.convert.recipes import RECIPES
 from spikewright.data import DATASETS
@@ -24,6 +25,9 @@ KINDS = {
     "neuron": NEURONS,
     "parallel neuron": PARALLEL_NEURONS,
     "recipe": RECIPES,
+    "search": SEARCHES,
+    "gradient rule": GRADIENT_RULES,
+    "budget": BUDGETS,
     "dataset": DATASETS,
     "model": MODELS,
     "experiment": EXPERIMENTS,
