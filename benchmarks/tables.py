@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import attack_cost
 import calibration
 import dense_gpu
 import direct_training
@@ -24,6 +25,7 @@ import event_trained
 import interrupted
 import kill_and_resume
 import neuron_kernels
+import robustness
 import step_cost
 import training_step
 import transformers_page
@@ -187,6 +189,24 @@ def _direct_training(result: Result) -> str:
     parts = [*(say(result) for say in said), f"Run {_machine(result)}"]
     tables = [t.to_markdown(heading="###") for t in direct_training.tables(result)]
     return "\n\n".join([f"## {result['what']}", *filter(None, parts), *tables]) + "\n"
+
+
+def _attack_cost(result: Result) -> str:
+    words = (
+        f"{result['what']}, {_machine(result)} {_load(result)} A search asks for one forward and one backward pass a "
+        "step; what it adds is projection, the start, and the judge's look at every input."
+    )
+    return "\n\n".join(["## What an attack costs", words, attack_cost.table(result).to_markdown(heading="###")]) + "\n"
+
+
+def _robustness(result: Result) -> str:
+    words = (
+        f"`cifar_cnn` trained for minutes, {_machine(result)} Every attack is tried on every image; `own` is the "
+        "gradient of the training's surrogate. The worst case is taken per image. The checks that flags alone allow "
+        "stand below; the others run with `spikewright attack`."
+    )
+    tables = [robustness.table(result), robustness.checked(result)]
+    return "\n\n".join([f"## {result['what']}", words, *(t.to_markdown(heading="###") for t in tables)]) + "\n"
 
 
 def _event_layers(result: Result) -> str:
@@ -464,6 +484,11 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
             t.to_markdown(heading="###") for t in (event_roofline.peak_table(result), event_roofline.table(result))
         ],
         _event_roofline,
+    ),
+    "attack-cost": (lambda result: [attack_cost.table(result).to_markdown(heading="###")], _attack_cost),
+    "robustness": (
+        lambda result: [t.to_markdown(heading="###") for t in (robustness.table(result), robustness.checked(result))],
+        _robustness,
     ),
     "event-exit": (lambda result: [event_exit.table(result).to_markdown(heading="###")], _event_exit),
     "event-trained": (lambda result: [event_trained.table(result).to_markdown(heading="###")], _event_trained),
