@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..attack import BPTR, FGSM, PGD, GradientRule, Linf, Search
+from ..attack import BPTR, FGSM, PGD, RFGSM, GradientRule, Linf, Search
 from ..core import Triangle
 from ..data.augment import Cutout, HorizontalFlip, RandomCrop
 from ..robust import Attacked, Mixture, Retraction
@@ -136,7 +136,7 @@ def cifar10_cnn_rat() -> TrainRun:
 
     Source: Ding et al. 2022, NeurIPS 2022, at a small scale.
     """
-    parts = tuple(_attacked(search, EPS, BPTR()) for search in (FGSM(), PGD(steps=1, relative_step=0.5, start=0.5)))
+    parts = tuple(_attacked(search, EPS, BPTR()) for search in (FGSM(), RFGSM()))
     return _small("cifar10_cnn_rat", RAT(examples=Mixture(parts=parts)))
 
 

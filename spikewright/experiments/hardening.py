@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..attack import BPTR, FGSM, PGD, Linf
+from ..attack import BPTR, FGSM, PGD, RFGSM, Linf
 from ..coding.encode import repeat
 from ..core.arguments import check_whole
 from ..core.errors import ArgumentError, ConfigError, sentence
@@ -194,7 +194,7 @@ class RAT(Hardening):
         default_factory=lambda: Mixture(
             parts=(
                 Attacked(search=FGSM(), budget=Linf(eps=2 / 255), rule=BPTR()),
-                Attacked(search=PGD(steps=1, relative_step=0.5, start=0.5), budget=Linf(eps=2 / 255), rule=BPTR()),
+                Attacked(search=RFGSM(), budget=Linf(eps=2 / 255), rule=BPTR()),
             )
         )
     )

@@ -107,7 +107,7 @@ def _aimed(examples: Examples) -> Callable[[Tensor], Examples]:
     if isinstance(examples, Unchanged):
         return lambda clean: examples
     search: Any = getattr(examples, "search", None)
-    starts_at_x = isinstance(search, FGSM) or getattr(search, "start", 1.0) == 0
+    starts_at_x = isinstance(search, FGSM) or 0 in (getattr(search, "start", 1.0), getattr(search, "share", 1.0))
     if not isinstance(examples, Attacked) or not hasattr(search, "objective") or starts_at_x:
         met = repr(search) if isinstance(examples, Attacked) else named(examples)
         allowed = "one attack by a search that follows an objective from a random start"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from spikewright.attack import BPTR, PGD, Linf
+from spikewright.attack import BPTR, FGSM, PGD, RFGSM, Linf
 from spikewright.core import Triangle
 from spikewright.core.config import from_json, parse, to_json
 from spikewright.core.errors import ArgumentError, ConfigError
@@ -65,7 +65,9 @@ def test_the_named_ones_are_what_is_published() -> None:
     assert Adversarial().retraction is None
     rat = RAT()
     assert isinstance(rat.examples, Mixture)
-    assert [part.budget.eps for part in rat.examples.parts] == [2 / 255, 2 / 255]
+    assert rat.examples.parts == tuple(
+        Attacked(search=search, budget=Linf(eps=2 / 255), rule=BPTR()) for search in (FGSM(), RFGSM())
+    )
     assert rat.retraction == Retraction(beta=0.004, row_fraction=0.3, row_threshold=200)
     assert SGR().examples is None
     assert TRADES().trades == 6.0

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from spikewright import Spiking
+from spikewright.coding import repeat
 from spikewright.convert import convert
 from spikewright.convert.recipe import Conversion, Recipe
 from spikewright.convert.recipes import OPI, QCFS, RobustNorm
@@ -56,7 +58,20 @@ def test_a_network_comes_back_from_its_file_and_its_folder(prepare: Recipe | Non
 def test_embedded_networks_load_by_name() -> None:
     assert {"cifar10_resnet20_relu", "cifar10_resnet20_qcfs_l4"} <= set(embedded())
     for name in embedded():
-        assert load_network(name).model(torch.rand(1, 3, 32, 32)).shape == (1, 10)
+        model, image = load_network(name).model, torch.rand(1, 3, 32, 32)
+        assert model(repeat(image, 2) if isinstance(model, Spiking) else image).shape[-2:] == (1, 10)
+
+
+@pytest.mark.parametrize("name", [name for name in embedded() if name.startswith("cifar10_cnn")])
+def test_hardened_networks_say_what_they_are(name: str) -> None:
+    loaded = load_network(name)
+    about = loaded.description["about"]
+    assert (about["run"], about["timesteps"], about["train_images"]) == (name, 4, 10_000)
+    assert isinstance(loaded.model, Spiking)
+    assert about["attacked"]["pgd10"] <= about["attacked"]["fgsm"] < about["attacked"]["clean"]
+    if name != "cifar10_cnn_clean":
+        undefended = load_network("cifar10_cnn_clean").description["about"]["attacked"]
+        assert about["attacked"]["pgd10"] > undefended["pgd10"]
 
 
 def test_a_network_of_the_users_own(own: Path) -> None:
@@ -135,9 +150,7 @@ def test_a_folder_that_holds_both_networks_gives_each_its_own(weights: Path, tmp
 
 
 def test_there_is_no_such_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(
-        CheckpointError, match=r"no network 'resnet21'; expected one of cifar10_resnet20_qcfs_l4, .*, a"
-    ):
+    with pytest.raises(CheckpointError, match=r"no network 'resnet21'; expected one of cifar10_cnn_at, .*, a"):
         network_file("resnet21")
     monkeypatch.setattr(network_module, "WEIGHTS", tmp_path)
     monkeypatch.setenv("SPIKEWRIGHT_DATA", str(tmp_path))
@@ -158,7 +171,9 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     ):
         load_network(str(tmp_path / "w.safetensors"))
     save(tmp_path / "w.safetensors", {}, {"network": {"architecture": "resnet21"}})
-    with pytest.raises(ConfigError, match=r"Network\.architecture: got 'resnet21'; expected one of event_cnn, mlp,"):
+    with pytest.raises(
+        ConfigError, match=r"Network\.architecture: got 'resnet21'; expected one of cifar_cnn, event_cnn,"
+    ):
         load_network(str(tmp_path / "w.safetensors"))
 
 

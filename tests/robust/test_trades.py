@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from spikewright.attack import FGSM, PGD, Linf
+from spikewright.attack import FGSM, PGD, RFGSM, Linf
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError
 from spikewright.robust import Attacked, Mixture, View, row_sums, trades
@@ -82,7 +82,9 @@ def test_without_an_attack_both_passes_are_of_the_same_batch(batch) -> None:
 
 
 @pytest.mark.parametrize(
-    "examples", [Attacked(search=FGSM()), Attacked(search=PGD(start=0)), Mixture(parts=(ATTACK,))], ids=repr
+    "examples",
+    [*(Attacked(search=search) for search in (FGSM(), PGD(start=0), RFGSM(share=0))), Mixture(parts=(ATTACK,))],
+    ids=repr,
 )
 def test_a_search_that_begins_at_x_is_refused(examples) -> None:
     with pytest.raises(ArgumentError, match=r"trades\.examples: got .*; expected one attack by a search that follows"):
