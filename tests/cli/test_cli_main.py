@@ -76,7 +76,7 @@ def test_help_of_every_verb_shows_each_flag_once(verb: str, capsys: pytest.Captu
         (("convert", "--judging.costs", "gold"), r"costs: got 'gold'; expected one of float32_45nm"),
         (("evaluate",), r"spikewright evaluate: --model: got no value; expected text"),
         (("check",), r"spikewright check: --model: got no value; expected text"),
-        (("check", "resnet21"), r"model: there is no network 'resnet21'; expected one of cifar10_resnet20_qcfs_l4"),
+        (("check", "resnet21"), r"model: there is no network 'resnet21'; expected one of cifar10_cnn_at"),
         (("check", "none.py:net"), r"model: there is no file none\.py; expected file\.py:function"),
         (("report",), r"spikewright report: got no run folder; expected one to draw again, or several to compare"),
         (("report", "nowhere"), r"nowhere: got nothing there; expected the folder of a run"),
