@@ -14,6 +14,7 @@ import attack_cost
 import calibration
 import dense_gpu
 import direct_training
+import event_attacks
 import event_exit
 import event_fuzzing
 import event_layers
@@ -207,6 +208,11 @@ def _robustness(result: Result) -> str:
     )
     tables = [robustness.table(result), robustness.checked(result)]
     return "\n\n".join([f"## {result['what']}", words, *(t.to_markdown(heading="###") for t in tables)]) + "\n"
+
+
+def _event_attacks(result: Result) -> str:
+    tables = [t.to_markdown(heading="###") for t in event_attacks.tables(result)]
+    return "\n\n".join([f"## {result['what']}", event_attacks.words(result), f"Run {_machine(result)}", *tables]) + "\n"
 
 
 def _event_layers(result: Result) -> str:
@@ -505,6 +511,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "direct-training": (
         lambda result: [t.to_markdown(heading="###") for t in direct_training.tables(result)],
         _direct_training,
+    ),
+    event_attacks.CASE: (
+        lambda result: [t.to_markdown(heading="###") for t in event_attacks.tables(result)],
+        _event_attacks,
     ),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),

@@ -14,6 +14,9 @@ from ..core.arguments import check_whole
 from ..core.errors import ArgumentError, DataError, sentence
 from .budget import Budget, normal
 
+NO_LIMIT = 2**40
+"""More events than any frames hold."""
+
 
 class Moves(NamedTuple):
     """Changes by one event each, the most promising first, R of them for each sample.
@@ -84,20 +87,38 @@ class EventBudget(Budget):
     def scaled(self, share: float) -> Self:
         return replace(self, eps=math.ceil(share * self.eps))
 
+    @abstractmethod
+    def together(self, places: Tensor, x: Tensor) -> Tensor:
+        """The entries [N, L] whose legality and share of the distance hang on those at some places, [N]."""
+
     def greedily(self, z: Tensor, x: Tensor, moves: Moves, most: Tensor) -> tuple[Tensor, Tensor]:
         """Make the moves in their order, each only if what comes out is allowed, until `most` [N] are made.
+
+        Only the few entries on which a move bears are looked at, so that its cost does not grow with the frames.
+
+        Args:
+            z: allowed frames to begin with, [N, ...].
+            x: what was there before the attack.
 
         Returns:
             The frames [N, ...], and which moves were made, [N, R].
         """
-        made = []
+        anything, size = replace(self, eps=NO_LIMIT), self.distance(z, x)
+        flat, origin = z.flatten(1).clone(), x.flatten(1)
+        made = torch.zeros_like(moves.gain, dtype=torch.bool)
+        left = moves.gain.isfinite()
         for number in range(moves.gain.shape[1]):
-            one = moves.one(number)
-            left = one.gain[:, 0].isfinite() & (sum(made, torch.zeros_like(most)) < most)
-            trial = one.applied(z, left[:, None])
-            made.append(left & self.contains(trial, x))
-            z = one.applied(z, made[-1][:, None])
-        return z, torch.stack(made, 1)
+            places, trying = moves.places[:, number], left[:, number] & (made.sum(1) < most)
+            near = self.together(places[:, 0], x)
+            known, before = origin.gather(1, near)[..., None], flat.gather(1, near)[..., None]
+            by = moves.by[:, number].to(z.dtype) * trying[:, None]
+            flat.scatter_add_(1, places, by)
+            after = flat.gather(1, near)[..., None]
+            new = size - self.distance(before, known) + self.distance(after, known)
+            made[:, number] = trying & anything.contains(after, known) & (new <= self.eps)
+            flat.scatter_add_(1, places, torch.where(made[:, number, None], 0, -by))
+            size = torch.where(made[:, number], new, size)
+        return flat.view_as(z), made
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
         most = torch.randint(0, self.eps + 1, (len(x),), generator=generator, device=generator.device)

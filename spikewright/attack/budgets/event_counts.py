@@ -60,3 +60,6 @@ class EventCounts(EventBudget):
 
     def moves(self, z: Tensor, x: Tensor, gradient: Tensor, count: int) -> Moves:
         return changes_of_one_entry(z, x.clamp(min=self.high), gradient, count)
+
+    def together(self, places: Tensor, x: Tensor) -> Tensor:
+        return places[:, None]

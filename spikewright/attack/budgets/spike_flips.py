@@ -53,3 +53,6 @@ class SpikeFlips(EventBudget):
 
     def moves(self, z: Tensor, x: Tensor, gradient: Tensor, count: int) -> Moves:
         return changes_of_one_entry(z, 1.0, gradient, count)
+
+    def together(self, places: Tensor, x: Tensor) -> Tensor:
+        return places[:, None]

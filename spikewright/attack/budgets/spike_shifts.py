@@ -84,6 +84,11 @@ class SpikeShifts(EventBudget):
         gains = self._gains(gradient)
         return self._moves(torch.where((legal > 0) & (gains > 0), gains, -math.inf), z, count)
 
+    def together(self, places: Tensor, x: Tensor) -> Tensor:
+        """All steps of the pixel."""
+        stride = x[0, 0].numel()
+        return (places % stride)[:, None] + stride * torch.arange(x.shape[1], device=x.device)
+
     def _lags(self, z: Tensor) -> list[int]:
         most = min(self.reach, z.shape[1] - 1)
         return [lag for lag in range(-most, most + 1) if lag] or [1]

@@ -29,15 +29,16 @@ class GreedyEvents(Search):
 
     Args:
         rounds: most gradients taken.
-        candidates: moves tried in a round; after n rounds without progress (n + 1) times as many.
+        candidates: moves tried alone in a round; after n rounds without progress (n + 1) times as many.
         patience: rounds without progress after which a sample is given up.
+        back: most moves that are tried to be taken back one by one.
         room: how many times as many changes as allowed the first phase may make, as the second takes some back.
         objective: what to make large.
 
     Source: Lun et al. 2025, "Towards Effective and Sparse Adversarial Attack on Spiking Neural Networks via Breaking
         Invisible Surrogate Gradients", CVPR 2025, sparse dynamic attack.
-        Differs: also counts and shifts; not all changes that help alone are made together, and changes without an
-        effect alone may be; more are tried only after a round without progress; moves are also taken back one by one.
+        Differs: also counts and shifts; not all changes that help alone are made together, and others may be; more are
+        tried only after a round without progress; moves are also taken back one by one.
 
     Example:
         >>> GreedyEvents(candidates=20).takes[0].__name__
@@ -49,6 +50,7 @@ class GreedyEvents(Search):
     rounds: int = 100
     candidates: int = 10
     patience: int = 3
+    back: int = 64
     room: float = 2.0
     objective: Objective = margin
 
@@ -56,6 +58,7 @@ class GreedyEvents(Search):
         super().__post_init__()
         for name in ("rounds", "candidates", "patience"):
             check_whole(f"GreedyEvents.{name}", getattr(self, name), least=1)
+        check_whole("GreedyEvents.back", self.back, least=0)
         if not 1 <= self.room < float("inf"):
             raise ArgumentError(sentence("GreedyEvents.room", repr(self.room), "a number of at least 1"))
 
@@ -65,7 +68,7 @@ class GreedyEvents(Search):
             return oracle.x
         wide = budget.scaled(self.room)
         moves, made, done = self._grow(oracle, wide)
-        made = _thinned(oracle, wide, moves, made, done)
+        made = _thinned(oracle, wide, moves, made, done, self.back)
         most = torch.full((len(made),), budget.eps, device=made.device)
         whole = moves.applied(oracle.x, made)
         chosen = moves._replace(gain=torch.where(made, moves.gain, -torch.inf))
@@ -84,8 +87,10 @@ class GreedyEvents(Search):
                 break
             with oracle.only(active):
                 _, gradient = oracle.gradient(z, self.objective)
-                tried = wide.moves(z, x, gradient, self.candidates * (1 + int(idle[active].max())))
-                better, z, new_value, reached = self._round(oracle, wide, z, value, tried, idle, active)
+                alone = torch.where(active, self.candidates * (1 + idle), 0)
+                tried = wide.moves(z, x, gradient, max(wide.eps, int(alone.max())))
+                alone = alone.clamp(max=tried.gain.shape[1])
+                better, z, new_value, reached = self._round(oracle, wide, z, value, tried, alone)
             progress = active & (new_value > value)
             value = torch.where(progress, new_value, value)
             done |= active & reached
@@ -99,38 +104,48 @@ class GreedyEvents(Search):
         return moves, moves.gain.isfinite(), done
 
     def _round(
-        self, oracle: Oracle, wide: EventBudget, z: Tensor, value: Tensor, tried: Moves, idle: Tensor, active: Tensor
+        self, oracle: Oracle, wide: EventBudget, z: Tensor, value: Tensor, tried: Moves, alone: Tensor
     ) -> tuple[Moves, Tensor, Tensor, Tensor]:
-        """One round: the moves made, with what each gained alone; then frames, value, and who reached the goal."""
+        """One round: the moves made, with their worth; then frames, value, and who reached the goal.
+
+        Args:
+            alone: how many moves of each sample are tried alone, [N]; 0 where nothing is to be done.
+        """
         x, count = oracle.x, tried.gain.shape[1]
-        own = torch.where(active, self.candidates * (1 + idle), 0)
-        gains = []
-        for number in range(count):
+        place = torch.arange(count, device=z.device)
+        there = tried.gain.isfinite() & (place < torch.where(alone > 0, alone.clamp(min=wide.eps), 0)[:, None])
+        worth = torch.where(there, 1 / (2 + place.to(z.dtype)), -torch.inf)  # below that of all that is tried alone
+        for number in range(int(alone.max())):
             one = tried.one(number)
-            real = one.gain[:, 0].isfinite() & (number < own)
+            real = one.gain[:, 0].isfinite() & (number < alone)
             trial = one.applied(z, real[:, None])
             gain = oracle.loss(trial, self.objective) - value
-            gains.append(torch.where(real & (gain >= 0) & wide.contains(trial, x), gain, -torch.inf))
-        tried = tried._replace(gain=torch.stack(gains, 1)).in_order(torch.stack(gains, 1))
-        helping = int(tried.gain.isfinite().sum(1).max())
-        best, best_z, best_value = torch.zeros_like(tried.gain, dtype=torch.bool), z, value
+            measured = torch.where((gain >= 0) & wide.contains(trial, x), 1 + gain, -torch.inf)
+            worth[:, number] = torch.where(real, measured, worth[:, number])
+        tried = tried._replace(gain=worth).in_order(worth)
+        best, best_z, best_value = torch.zeros_like(worth, dtype=torch.bool), z, value
         best_reached = torch.zeros_like(value, dtype=torch.bool)
-        size = 1
-        while helping and size < 2 * helping:
-            trial, made = wide.greedily(z, x, tried, torch.full_like(idle, size))
+        made, trial, end, useful = best, z, 0, int(worth.isfinite().sum(1).max())
+        while end < useful:
+            begin, end = end, max(1, 2 * end)
+            some = Moves(*(part[:, begin:end] for part in tried))
+            trial, new = wide.greedily(trial, x, some, torch.full_like(alone, end))
+            made = torch.cat([made[:, :begin], new, made[:, end:]], 1)
             answers = oracle.logits(trial)
-            new = oracle.value(answers, self.objective)
-            more = made.any(1) & (new > best_value)
-            best_z, best_value = torch.where(per_sample(more, z), trial, best_z), torch.where(more, new, best_value)
+            new_value = oracle.value(answers, self.objective)
+            more = made.any(1) & (new_value > best_value)
+            best_z, best_value = (
+                torch.where(per_sample(more, z), trial, best_z),
+                torch.where(more, new_value, best_value),
+            )
             best = torch.where(more[:, None], made, best)
             best_reached = torch.where(more, oracle.reached(answers), best_reached)
-            size *= 2
-        made = tried._replace(gain=torch.where(best, tried.gain, -torch.inf)).in_order(best.to(value.dtype))
+        kept = tried._replace(gain=torch.where(best, tried.gain, -torch.inf)).in_order(best.to(value.dtype))
         most = max(1, int(best.sum(1).max()))
-        return Moves(*(part[:, :most] for part in made)), best_z, best_value, best_reached
+        return Moves(*(part[:, :most] for part in kept)), best_z, best_value, best_reached
 
 
-def _thinned(oracle: Oracle, wide: EventBudget, moves: Moves, made: Tensor, done: Tensor) -> Tensor:
+def _thinned(oracle: Oracle, wide: EventBudget, moves: Moves, made: Tensor, done: Tensor, back: int) -> Tensor:
     """The second phase: of the moves made, [N, R] and the best first, those without which nothing succeeds."""
     if not done.any():
         return made
@@ -147,8 +162,8 @@ def _thinned(oracle: Oracle, wide: EventBudget, moves: Moves, made: Tensor, done
             works = succeeds(rank <= middle[:, None])
             fails, enough = torch.where(works, fails, middle), torch.where(works, middle, enough)
         made = torch.where(done[:, None], made & (rank <= enough[:, None]), made)
-        for number in reversed(range(int(enough[done].max()))):
-            without = made & (rank != number + 1)
+        for number in range(min(back, int(enough[done].max()))):
+            without = made & (rank != (enough - number)[:, None])
             works = succeeds(without)
             made = torch.where(works[:, None], without, made)
     return made

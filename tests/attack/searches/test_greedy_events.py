@@ -139,6 +139,7 @@ def test_counts_may_be_changed_by_a_dense_norm_too():
     [
         (lambda: GreedyEvents(rounds=0), r"GreedyEvents.rounds: got 0"),
         (lambda: GreedyEvents(candidates=1.5), r"GreedyEvents.candidates: got 1.5"),
+        (lambda: GreedyEvents(back=-1), r"GreedyEvents.back: got -1"),
         (lambda: GreedyEvents(patience=0), r"GreedyEvents.patience: got 0"),
         (lambda: GreedyEvents(room=0.5), r"GreedyEvents.room: got 0.5; expected a number of at least 1"),
     ],
