@@ -33,6 +33,7 @@ from spikewright.attack import (
     GradientRule,
     GreedyEvents,
     Mixed,
+    RandomNoise,
     SpikeFlips,
     SpikeShifts,
     SurrogateBPTT,
@@ -40,7 +41,6 @@ from spikewright.attack import (
 )  # fmt: skip
 from spikewright.coding import as_given
 from spikewright.core import ATan
-from spikewright.core.seed import generator
 from spikewright.data.events import FixedBins, TimeBins
 from spikewright.data.events.frames import binary
 from spikewright.report.environment import environment
@@ -149,15 +149,8 @@ def attacked(
 
 def noise(case: Case, view: Classifier, name: str, budget: EventBudget, xs: Tensor, y: Tensor) -> dict[str, Any]:
     """Success of random changes of every size, each the best of DRAWS."""
-    x, found = xs.movedim(1, 0), {}
-    with torch.no_grad():
-        clean = view(x).argmax(1) == y
-        for size in case.sizes:
-            source, own = generator(0, size), replace(budget, eps=size)
-            broken = torch.zeros_like(clean)
-            for _ in range(DRAWS):
-                broken |= view(own.edge(x, source)).argmax(1) != y
-            found[size] = float((clean & broken).sum() / clean.sum().clamp(min=1))
+    search = RandomNoise(draws=DRAWS)
+    found = {size: run_attack(view, search, replace(budget, eps=size), [(xs, y)]).success_rate for size in case.sizes}
     return {"budget": name, "draws": DRAWS, "success": found}
 
 
