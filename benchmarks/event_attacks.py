@@ -47,7 +47,7 @@ from spikewright.report.environment import environment
 from spikewright.report.table import Column, Table
 
 CASE = "event-attacks"
-DRAWS = 20
+DRAWS = 5
 """Random perturbations per sample and size; a sample counts as broken if one of them breaks it."""
 
 RULES: dict[str, GradientRule | None] = {

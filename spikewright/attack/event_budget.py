@@ -108,7 +108,10 @@ class EventBudget(Budget):
         made = torch.zeros_like(moves.gain, dtype=torch.bool)
         left = moves.gain.isfinite()
         for number in range(moves.gain.shape[1]):
-            places, trying = moves.places[:, number], left[:, number] & (made.sum(1) < most)
+            wants = made.sum(1) < most
+            if not bool((wants & left[:, number:].any(1)).any()):
+                break
+            places, trying = moves.places[:, number], left[:, number] & wants
             near = self.together(places[:, 0], x)
             known, before = origin.gather(1, near)[..., None], flat.gather(1, near)[..., None]
             by = moves.by[:, number].to(z.dtype) * trying[:, None]
