@@ -63,7 +63,7 @@ def train(place: Path, epochs: int) -> None:
 
 def found_in(place: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """All tensors that a finished run left, weights and state of the training, and its history without the times."""
-    from spikewright.train.checkpoint import load
+    from spikewright.models.checkpoint import load
 
     tensors, description = load(place / "checkpoint.safetensors")
     rows = [{name: row[name] for name in row if name != "seconds"} for row in description["progress"]["history"]]

@@ -24,10 +24,10 @@ from spikewright.convert import (
 )
 from spikewright.convert.start import FittedStart, fit_starts
 from spikewright.core import Spiking
+from spikewright.models.checkpoint import load, save
 from spikewright.neurons.firing import Harmony, MultiThreshold
 from spikewright.profile import count_spikes
 from spikewright.train import accuracy_over_time
-from spikewright.train.checkpoint import load, save
 
 EVERYTHING: dict[str, Any] = {"encode": "everything", "threshold": Percentile(), "scale": 4}
 """For networks whose nonlinearities are not ReLUs: every wire into weights or a product becomes spikes."""

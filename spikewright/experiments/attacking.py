@@ -31,7 +31,7 @@ from ..robust.named_attack import NamedAttack, called, takes_gradient
 from ..robust.suite import Probing, Robustness, evaluate_robustness
 from ..robust.suites import SUITES
 from ..robust.worst_case import Outcome
-from ..train.checkpoint import save
+from ..models.checkpoint import save
 from .attack_report import attack_report
 from .conversion import EvaluateRun, credited, judged_images
 from .judging import Judging

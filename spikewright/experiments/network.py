@@ -21,9 +21,9 @@ from ..core.fill import fill
 from ..core.registry import pick
 from ..core.spiking import Spiking
 from ..models import MODELS
+from ..models.checkpoint import load, save
 from ..models.pretrained import build, classes_of, describe, described, pretrained, read_description
 from ..models.resnet import CIFAR_MEAN, CIFAR_STD
-from ..train.checkpoint import load, save
 from .neuron_choice import NeuronChoice
 from .registries import REGISTRIES
 

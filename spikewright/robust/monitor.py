@@ -15,7 +15,7 @@ from ..core.device import device_of
 from ..core.fill import fill
 from ..core.loss import Batch
 from ..core.processes import Processes, together
-from ..train.checkpoint import load, save
+from ..models.checkpoint import load, save
 from .examples import Attacked, View
 
 ATTACKED = "attacked_accuracy"

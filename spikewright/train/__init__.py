@@ -1,9 +1,9 @@
 """Training: one loop, losses that add up, checkpoints that resume; and accuracy or error at every time step."""
 
 from ..core.loss import Loss as Loss
+from ..models.checkpoint import load_model as load_model
+from ..models.checkpoint import save_model as save_model
 from .adaptation import ThresholdAdaptation as ThresholdAdaptation
-from .checkpoint import load_model as load_model
-from .checkpoint import save_model as save_model
 from .evaluate import AccuracyOverTime as AccuracyOverTime
 from .evaluate import accuracy as accuracy
 from .evaluate import accuracy_of as accuracy_of

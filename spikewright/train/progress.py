@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError
 from ..core.fill import fill
 from ..core.processes import Processes, of_each, together
-from .checkpoint import load, save
+from ..models.checkpoint import load, save
 
 OLDER = {"accumulate": 1}
 """What a checkpoint means that does not hold a number of a config, as it was written before there was one."""

@@ -14,7 +14,7 @@ from spikewright.data import Batches, load_dataset
 from spikewright.experiments.attacking import AttackRun, victim, weights_digest
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.report import Report
-from spikewright.train.checkpoint import load
+from spikewright.models.checkpoint import load
 
 from .conftest import Run, only
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from spikewright.cli.main import main
-from spikewright.train.checkpoint import load
+from spikewright.models.checkpoint import load
 
 from ..conftest import Group
 from .conftest import Run, only

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikewright.train.checkpoint import load
+from spikewright.models.checkpoint import load
 
 from .conftest import Run, only
 

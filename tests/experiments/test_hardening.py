@@ -25,7 +25,7 @@ from spikewright.models import wide_resnet16_convex
 from spikewright.report import RunFolder
 from spikewright.robust import Attacked, Mixture, NormLimit, Retraction, View, keep_convex
 from spikewright.train import SGD, rate_cross_entropy
-from spikewright.train.checkpoint import load
+from spikewright.models.checkpoint import load
 
 NEURONS = IFNeurons(spike=Triangle(), reset="to_zero")
 WATCH = Watch(images=5, attack=Attacked(search=PGD(steps=2), budget=Linf(eps=0.1)))

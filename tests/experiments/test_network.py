@@ -26,7 +26,7 @@ from spikewright.experiments.network import (
     save_conversion,
     save_network,
 )
-from spikewright.train.checkpoint import save
+from spikewright.models.checkpoint import save
 
 SMALL = Network(classes=4, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

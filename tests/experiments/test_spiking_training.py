@@ -37,10 +37,10 @@ from spikewright.experiments.neuron_choice import (
 from spikewright.experiments.over_time import OverTime
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun, run_training
+from spikewright.models.checkpoint import load
 from spikewright.neurons import ATLIF, LMH
 from spikewright.report import Report, RunFolder
 from spikewright.sparsity import weights_left
-from spikewright.train.checkpoint import load
 
 OTHERS = (
     IFNeurons(v_threshold=0.5, start=0.25, spike=Triangle(), reset="to_zero"),

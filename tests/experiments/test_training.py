@@ -21,8 +21,8 @@ from spikewright.experiments import EXPERIMENTS, cost
 from spikewright.experiments.network import embedded, load_network, save_network
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun, run_training
+from spikewright.models.checkpoint import load
 from spikewright.report import RunFolder
-from spikewright.train.checkpoint import load
 from spikewright.train.optim import SGD
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from spikewright.core.errors import ArgumentError, CheckpointError, DataError
 from spikewright.data import Batches, ImageDataset
+from spikewright.models.checkpoint import load, save
 from spikewright.train import SGD, AdamW, FitConfig, Loss, accuracy, cross_entropy, fit, load_model
-from spikewright.train.checkpoint import load, save
 from spikewright.train.launch import launched
 from spikewright.train.optim import cosine
 
@@ -412,7 +412,7 @@ def test_a_checkpoint_of_weights_alone_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_without_the_number_of_batches_is_accepted(tmp_path: Path) -> None:
-    from spikewright.train.checkpoint import save
+    from spikewright.models.checkpoint import save
 
     expected, _ = run(PLAIN)
     run(PLAIN, tmp_path, minutes=0)

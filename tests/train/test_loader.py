@@ -21,8 +21,8 @@ from torch.utils.data import (
 )
 
 from spikewright.core.errors import ArgumentError, DataError
+from spikewright.models.checkpoint import load
 from spikewright.train import SGD, FitConfig, Loss, accuracy, cross_entropy, fit
-from spikewright.train.checkpoint import load
 from spikewright.train.loader import epoch_batches
 
 CONFIG = FitConfig(epochs=3, optimizer=SGD(lr=0.1), checkpoint_steps=4, ema_decay=0.5)

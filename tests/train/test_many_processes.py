@@ -18,6 +18,7 @@ from spikewright.convert import OPI, convert
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError
 from spikewright.data import Batches, Compose, HorizontalFlip, ImageDataset, RandomCrop
+from spikewright.models.checkpoint import load
 from spikewright.neurons import IF
 from spikewright.train import (
     MAE,
@@ -33,7 +34,6 @@ from spikewright.train import (
     metric_over_time,
 )
 from spikewright.train.batch_norm import shared_batch_norm, shared_moments
-from spikewright.train.checkpoint import load
 
 from ..conftest import Group
 

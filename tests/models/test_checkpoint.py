@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spikewright.core.errors import CheckpointError
-from spikewright.train import checkpoint, load_model, save_model
-from spikewright.train.checkpoint import load, save
+from spikewright.models import checkpoint
+from spikewright.models.checkpoint import load, save
+from spikewright.train import load_model, save_model
 
 
 def net() -> nn.Module:
