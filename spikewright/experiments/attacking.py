@@ -25,13 +25,13 @@ from ..core.seed import seed_all
 from ..core.spiking import Spiking
 from ..data import load_dataset
 from ..data.batches import Batches
+from ..models.checkpoint import save
 from ..models.classifier import Classifier
 from ..report import Report, RunFolder, environment
 from ..robust.named_attack import NamedAttack, called, takes_gradient
 from ..robust.suite import Probing, Robustness, evaluate_robustness
 from ..robust.suites import SUITES
 from ..robust.worst_case import Outcome
-from ..models.checkpoint import save
 from .attack_report import attack_report
 from .conversion import EvaluateRun, credited, judged_images
 from .judging import Judging

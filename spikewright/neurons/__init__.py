@@ -5,6 +5,7 @@ from ..core.registry import collect
 from .alif import ALIF as ALIF
 from .at_lif import ATLIF as ATLIF
 from .cuba_lif import CubaLIF as CubaLIF
+from .dn import DN as DN
 from .harmony_pair import HarmonyPair as HarmonyPair
 from .harmony_store import HarmonyStore as HarmonyStore
 from .if_ import IF as IF

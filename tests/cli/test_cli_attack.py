@@ -13,8 +13,8 @@ from spikewright.core.config import from_json, to_json
 from spikewright.data import Batches, load_dataset
 from spikewright.experiments.attacking import AttackRun, victim, weights_digest
 from spikewright.experiments.registries import REGISTRIES
-from spikewright.report import Report
 from spikewright.models.checkpoint import load
+from spikewright.report import Report
 
 from .conftest import Run, only
 

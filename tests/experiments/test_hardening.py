@@ -22,10 +22,10 @@ from spikewright.experiments.over_time import OverTime
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.experiments.training import TrainRun, run_training, training_loss
 from spikewright.models import wide_resnet16_convex
+from spikewright.models.checkpoint import load
 from spikewright.report import RunFolder
 from spikewright.robust import Attacked, Mixture, NormLimit, Retraction, View, keep_convex
 from spikewright.train import SGD, rate_cross_entropy
-from spikewright.models.checkpoint import load
 
 NEURONS = IFNeurons(spike=Triangle(), reset="to_zero")
 WATCH = Watch(images=5, attack=Attacked(search=PGD(steps=2), budget=Linf(eps=0.1)))

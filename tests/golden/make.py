@@ -121,6 +121,17 @@ def leak_current(x, c, reset):
         yield s, {"i_syn": i, "v": v}
 
 
+def second_order(x, c, reset):
+    """The reset at the beginning of the next step, as published; v - v cancels."""
+    v, u, i, s = np.zeros(UNITS), np.zeros(UNITS), np.zeros(UNITS), np.zeros(UNITS)
+    for x_t in x:
+        i = c["decay_syn"] * i + x_t
+        v, u = v * v - u + i, u + c["v_to_u"] * v + c["u_to_u"] * u
+        s = np.where(v >= c["v_threshold"], 1.0, 0.0)
+        v, u = np.where(s != 0, c["v_reset"], v), u + c["u_jump"] * s
+        yield s, {"i_syn": i, "v": v, "u": u}
+
+
 def read_out(x, c, reset):
     """The explicit sum instead of a recursion: v_t = sum over k of decay^(t - k) x_k."""
     for t in range(STEPS):
@@ -198,6 +209,12 @@ TRACES = {
         {"tau": 4.0, "tau_adapt": 6.0, "strength": 1.8, "v_threshold": 0.75},
         (5, 0.0, 2.0),
         RESETS,
+    ),
+    "DN": (
+        second_order,
+        {"decay_syn": 0.5, "v_to_u": -0.172, "u_to_u": -0.2, "v_reset": 0.021, "u_jump": 0.132, "v_threshold": 0.5},
+        (23, -0.3, 0.6),
+        ("to_zero",),
     ),
     "CubaLIF": (
         leak_current,

@@ -1,0 +1,27 @@
+"""Control: actors of spiking neurons trained by off-policy reinforcement learning."""
+
+from ..core.registry import collect
+from .actor import NEURONS as NEURONS
+from .actor import OrdinaryActor as OrdinaryActor
+from .actor import Space as Space
+from .actor import SpikingActor as SpikingActor
+from .algorithm import Algorithm as Algorithm
+from .algorithm import Learner as Learner
+from .buffer import ReplayBuffer as ReplayBuffer
+from .buffer import Transitions as Transitions
+from .critic import TwinCritic as TwinCritic
+from .ddpg import DDPG as DDPG
+from .ddpg import ddpg_target as ddpg_target
+from .evaluate import returns as returns
+from .loop import LoopConfig as LoopConfig
+from .loop import train as train
+from .target import ProxyTarget as ProxyTarget
+from .target import SoftTarget as SoftTarget
+from .target import Target as Target
+from .target import soft_update as soft_update
+from .td3 import TD3 as TD3
+from .td3 import td3_target as td3_target
+
+ALGORITHMS = collect(globals(), Algorithm)
+
+TARGETS = collect(globals(), Target)

@@ -1,0 +1,109 @@
+"""DDPG: deep deterministic policy gradient, the whole algorithm from top to bottom."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ..core.arguments import check_whole
+from ..core.errors import ArgumentError, sentence
+from ..models.mlp import mlp
+from .actor import Space
+from .algorithm import Algorithm, Learner
+from .target import Draw, SoftTarget, Target, soft_update
+
+
+def ddpg_target(reward: Tensor, goes_on: Tensor, value: Tensor, discount: float) -> Tensor:
+    """What the critic is to say: y = r + discount * goes_on * q, each [N].
+
+    Source: Lillicrap et al. 2016, "Continuous Control with Deep Reinforcement Learning", ICLR 2016, arXiv 1509.02971,
+        algorithm 1.
+
+    Example:
+        >>> ddpg_target(torch.tensor([1.0, 1.0]), torch.tensor([1.0, 0.0]), torch.tensor([4.0, 4.0]), 0.5)
+        tensor([3., 1.])
+    """
+    return reward + discount * goes_on * value
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDPG(Algorithm):
+    """Deep deterministic policy gradient: one critic, and an update of the actor with each of it.
+
+    Args:
+        target: whose action the critic's target takes; `ProxyTarget` for spiking actors.
+        actor_lr, critic_lr: of Adam.
+        discount: of later rewards.
+        share: of the new weights that targets take over at a time.
+        batch: transitions per update.
+        critic_hidden: hidden layers of the critic.
+
+    Source: Lillicrap et al. 2016, "Continuous Control with Deep Reinforcement Learning", ICLR 2016, arXiv 1509.02971.
+        Differs: action and observation enter the critic's first layer together, as in TD3.
+
+    Example:
+        >>> DDPG().share
+        0.005
+    """
+
+    target: Target = field(default_factory=SoftTarget)
+    actor_lr: float = 3e-4
+    critic_lr: float = 3e-4
+    discount: float = 0.99
+    share: float = 0.005
+    batch: int = 256
+    critic_hidden: tuple[int, ...] = (256, 256)
+
+    def __post_init__(self) -> None:
+        check_whole("DDPG.batch", self.batch, least=1)
+        for name in ("discount", "share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(sentence(f"DDPG.{name}", repr(getattr(self, name)), "a number in 0..1"))
+
+    def learner(self, actor: nn.Module, space: Space) -> Learner:
+        return DDPGLearner(self, actor, space)
+
+
+class DDPGLearner(Learner):
+    """Networks and optimisers of one training; `update` is the algorithm."""
+
+    def __init__(self, config: DDPG, actor: nn.Module, space: Space) -> None:
+        super().__init__(actor)
+        self.config = config
+        shape = (space.observations + space.actions,)
+        self.critic = mlp(1, nn.ReLU, shape=shape, widths=config.critic_hidden, mean=(), std=())
+        self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        self.target = config.target.build(actor, space)
+        self.actor_optimizer = torch.optim.Adam(actor.parameters(), config.actor_lr)
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), config.critic_lr)
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.actor_optimizer, self.critic_optimizer, *self.target.optimizers()]
+
+    def update(self, draw: Draw, generator: torch.Generator) -> dict[str, float]:
+        """One update of critic, actor and targets."""
+        config = self.config
+        batch = self.target.before_critic(self.actor, draw)
+        with torch.no_grad():
+            value = _value(self.target_critic, batch.after, self.target(batch.after))
+            y = ddpg_target(batch.reward, batch.goes_on, value, config.discount)
+        critic_loss = F.mse_loss(_value(self.critic, batch.x, batch.action), y)
+        self.descend(self.critic_optimizer, critic_loss)
+        actor_loss = -_value(self.critic, batch.x, self.actor(batch.x)).mean()
+        self.descend(self.actor_optimizer, actor_loss)
+        soft_update(self.target_critic, self.critic, config.share)
+        self.target.after_actor(self.actor, config.share)
+        self.updates += 1
+        return {
+            "critic_loss": float(critic_loss.detach()),
+            "value": float(y.mean()),
+            "actor_loss": float(actor_loss.detach()),
+        }
+
+
+def _value(critic: nn.Module, x: Tensor, action: Tensor) -> Tensor:
+    return critic(torch.cat([x, action], 1))[:, 0]

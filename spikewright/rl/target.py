@@ -1,0 +1,160 @@
+"""Target actors: whose action the critics' target takes. A slow copy of the actor, or a proxy that imitates it."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ..core.arguments import check_whole
+from ..core.errors import ArgumentError, sentence
+from .actor import OrdinaryActor, Space
+from .buffer import Transitions
+
+Draw = Callable[[], Transitions]
+
+
+@torch.no_grad()
+def soft_update(target: nn.Module, source: nn.Module, share: float) -> None:
+    """target <- (1 - share) * target + share * source for all parameters; buffers are copied.
+
+    Source: Lillicrap et al. 2016, "Continuous Control with Deep Reinforcement Learning", ICLR 2016, arXiv 1509.02971.
+
+    Example:
+        >>> target, source = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        >>> _ = target.weight.data.fill_(0.0), source.weight.data.fill_(8.0)
+        >>> soft_update(target, source, 0.25)
+        >>> target.weight.item()
+        2.0
+    """
+    for slow, fast in zip(target.parameters(), source.parameters(), strict=True):
+        slow.lerp_(fast, share)
+    for slow, fast in zip(target.buffers(), source.buffers(), strict=True):
+        slow.copy_(fast)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(ABC):
+    """Which actor proposes the next action in the critics' target."""
+
+    @abstractmethod
+    def build(self, actor: nn.Module, space: Space) -> TargetActor:
+        """The target of an actor."""
+
+
+class TargetActor(nn.Module, ABC):
+    """A target while a network is trained; the actor itself is never changed by it."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Observations [N, D] -> actions [N, A]."""
+
+    @abstractmethod
+    def before_critic(self, actor: nn.Module, draw: Draw) -> Transitions:
+        """Draw the batch of this update; the last one drawn is the one that critics and actor learn from."""
+
+    @abstractmethod
+    def after_actor(self, actor: nn.Module, share: float) -> None:
+        """Follow the actor, which has just been updated."""
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Optimisers whose state belongs to a checkpoint."""
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftTarget(Target):
+    """A copy of the actor that follows it slowly.
+
+    Source: Lillicrap et al. 2016, "Continuous Control with Deep Reinforcement Learning", ICLR 2016, arXiv 1509.02971.
+    """
+
+    def build(self, actor: nn.Module, space: Space) -> TargetActor:
+        return _SlowCopy(actor)
+
+
+class _SlowCopy(TargetActor):
+    def __init__(self, actor: nn.Module) -> None:
+        super().__init__()
+        self.actor = copy.deepcopy(actor).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.actor(x)
+
+    def before_critic(self, actor: nn.Module, draw: Draw) -> Transitions:
+        return draw()
+
+    def after_actor(self, actor: nn.Module, share: float) -> None:
+        soft_update(self.actor, actor, share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyTarget(Target):
+    """An ordinary network that is fitted to the actor's actions, a few updates at a time, and moves without jumps.
+
+    Args:
+        updates: batches that it learns from at each update of the critics, at least 1.
+        lr: of Adam.
+        hidden: its hidden layers.
+
+    Source: Xu et al. 2025, "Proxy Target: Bridging the Gap Between Discrete Spiking Neural Networks and Continuous
+        Control", NeurIPS 2025, arXiv 2505.24161, section 4.
+        Differs: the loss is a mean over actions, as in its authors' code, where the text has a sum; the actor's actions
+            are constants, where the code computes their gradients and throws them away.
+
+    Example:
+        >>> space = Space(3, (-1.0,), (1.0,))
+        >>> ProxyTarget(updates=1).build(OrdinaryActor(space), space)(torch.zeros(2, 3)).shape
+        torch.Size([2, 1])
+    """
+
+    updates: int = 3
+    lr: float = 1e-3
+    hidden: tuple[int, ...] = (512, 512)
+
+    def __post_init__(self) -> None:
+        check_whole("ProxyTarget.updates", self.updates, least=1)
+        if not self.lr >= 0:
+            raise ArgumentError(sentence("ProxyTarget.lr", repr(self.lr), "a number of at least 0"))
+
+    def build(self, actor: nn.Module, space: Space) -> TargetActor:
+        return Proxy(OrdinaryActor(space, hidden=self.hidden), self.updates, self.lr)
+
+
+class Proxy(TargetActor):
+    """The proxy while it is trained; see `ProxyTarget`."""
+
+    def __init__(self, network: nn.Module, updates: int, lr: float) -> None:
+        super().__init__()
+        self.network, self.updates = network, updates
+        self.optimizer = torch.optim.Adam(network.parameters(), lr)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)
+
+    def before_critic(self, actor: nn.Module, draw: Draw) -> Transitions:
+        batches = [draw() for _ in range(self.updates)]
+        with torch.no_grad():  # the actor stands still meanwhile: one pass for all batches
+            actions = actor(torch.cat([batch.x for batch in batches])).split([len(batch.x) for batch in batches])
+        for batch, action in zip(batches, actions):
+            self.imitate(batch.x, action)
+        return batches[-1]
+
+    def imitate(self, x: Tensor, action: Tensor) -> Tensor:
+        """One update towards the actor's actions; the loss before it."""
+        loss = F.mse_loss(self.network(x), action)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def after_actor(self, actor: nn.Module, share: float) -> None:
+        """The next updates follow."""
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer]
