@@ -149,7 +149,7 @@ def test_a_proxys_step_shrinks_with_its_learning_rate_and_a_spiking_targets_does
         twin.optimizer = torch.optim.SGD(twin.network.parameters(), lr)
         before = twin(x).detach()
         twin.imitate(x, actor(x).detach())
-        moved[lr] = float((twin(x) - before).abs().max())
+        moved[lr] = (twin(x) - before).abs().max().item()
     assert moved[1e-2] / moved[1e-3] == pytest.approx(10, rel=0.05)
     other, jumps = copy.deepcopy(actor), {}
     with torch.no_grad():
@@ -161,7 +161,7 @@ def test_a_proxys_step_shrinks_with_its_learning_rate_and_a_spiking_targets_does
         for _ in range(20):
             before = target(x)
             target.after_actor(other, share)
-            largest = max(largest, float((target(x) - before).abs().max()))
+            largest = max(largest, (target(x) - before).abs().max().item())
         jumps[share] = largest
     assert jumps[1e-3] > jumps[1e-2] / 4  # a jump is a spike, however small the step
 
@@ -205,11 +205,11 @@ def test_td3_moves_towards_better_actions():
     )
     g = torch.Generator().manual_seed(0)
     x = torch.randn(64, 4, generator=g)
-    before = float(learner.actor(x)[:, 0].mean())
+    before = learner.actor(x)[:, 0].mean().item()
     for seed in range(150):
         batch = transitions(64, seed)
         learner.update(lambda batch=batch: batch._replace(reward=batch.action[:, 0]), g)
-    assert float(learner.actor(x)[:, 0].mean()) > before + 0.3
+    assert learner.actor(x)[:, 0].mean().item() > before + 0.3
 
 
 @pytest.mark.parametrize(
