@@ -111,9 +111,9 @@ def test_a_slow_copy_draws_one_batch_and_follows():
 def fitted_actor():
     """A spiking actor fitted to a random smooth policy."""
     torch.manual_seed(1)
-    actor, teacher = SpikingActor(SPACE, hidden=(64, 64)), nn.Sequential(nn.Linear(4, 2), nn.Tanh())
+    actor, teacher = SpikingActor(SPACE, timesteps=3, hidden=(32,)), nn.Sequential(nn.Linear(4, 2), nn.Tanh())
     optimizer = torch.optim.Adam(actor.parameters(), 1e-3)
-    for _ in range(150):
+    for _ in range(100):
         x = torch.randn(64, 4)
         loss = (actor(x) - teacher(x).detach()).square().mean()
         optimizer.zero_grad()
@@ -129,12 +129,12 @@ def actor():
 
 def test_a_proxy_learns_the_actor(actor):
     torch.manual_seed(0)
-    proxy = ProxyTarget(updates=1, lr=1e-3).build(actor, SPACE)
+    proxy = ProxyTarget(updates=1, lr=1e-3, hidden=(128, 128)).build(actor, SPACE)
     held = torch.randn(500, 4)
     error = lambda: (proxy(held) - actor(held)).square().mean().item()  # noqa: E731
     first = error()
     for seed in range(200):
-        x = torch.randn(256, 4, generator=torch.Generator().manual_seed(seed))
+        x = torch.randn(128, 4, generator=torch.Generator().manual_seed(seed))
         proxy.imitate(x, actor(x).detach())
     assert error() < first / 5
 
@@ -200,13 +200,13 @@ def test_a_proxy_that_stands_still_is_td3_whose_target_stands_still():
 def test_td3_moves_towards_better_actions():
     """The reward is the first action: after some updates the policy asks for more of it."""
     torch.manual_seed(0)
-    learner = TD3(discount=0.0, actor_lr=3e-3, critic_lr=3e-3, target=ProxyTarget(updates=1)).learner(
-        SpikingActor(SPACE, hidden=(32,)), SPACE
+    learner = TD3(discount=0.0, actor_lr=3e-3, critic_lr=3e-3, target=ProxyTarget(updates=1, hidden=(64,))).learner(
+        SpikingActor(SPACE, timesteps=3, hidden=(32,)), SPACE
     )
     g = torch.Generator().manual_seed(0)
     x = torch.randn(64, 4, generator=g)
     before = learner.actor(x)[:, 0].mean().item()
-    for seed in range(150):
+    for seed in range(100):
         batch = transitions(64, seed)
         learner.update(lambda batch=batch: batch._replace(reward=batch.action[:, 0]), g)
     assert learner.actor(x)[:, 0].mean().item() > before + 0.3
