@@ -15,7 +15,7 @@ from spikewright.attack import FGSM, PGD, Classifier, Linf, Search, run_attack
 from spikewright.data import load_dataset
 from spikewright.data.batches import Batches
 from spikewright.experiments.network import WEIGHTS, Loaded, load_network
-from spikewright.train.checkpoint import load, save
+from spikewright.models.checkpoint import load, save
 
 EPS = 8 / 255
 ATTACKS: dict[str, Search] = {"fgsm": FGSM(), "pgd10": PGD(steps=10)}
