@@ -31,7 +31,8 @@ def make(task: str, *, render: bool = False) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # older versions of a task are there to compare with published figures
         try:
-            return gymnasium.make(task, **({"render_mode": "rgb_array"} if render else {}))
+            settings: dict[str, Any] = {"render_mode": "rgb_array"} if render else {}
+            return gymnasium.make(task, **settings)
         except gymnasium.error.DependencyNotInstalled as error:
             todo = "Install it: pip install 'spikewright[rl]'"
             raise ArgumentError(sentence("rl.make", f"{task} without its simulator", "it installed", todo)) from error

@@ -106,7 +106,7 @@ class TD3Learner(Learner):
         self.critic = TwinCritic(space, hidden=config.critic_hidden)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target = config.target.build(actor, space)
-        self.half = (torch.tensor(space.high) - torch.tensor(space.low)) / 2
+        self.reach = (torch.tensor(space.high) - torch.tensor(space.low)) / 2
         self.middle = (torch.tensor(space.high) + torch.tensor(space.low)) / 2
         self.actor_optimizer = torch.optim.Adam(actor.parameters(), config.actor_lr)
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), config.critic_lr)
@@ -120,9 +120,10 @@ class TD3Learner(Learner):
         batch = self.target.before_critic(self.actor, draw)
         noise = config.target_noise * torch.randn(batch.action.shape, generator=generator)
         with torch.no_grad():
-            action = smoothed(self.target(batch.after), noise, self.half, self.middle, config.target_clip)
+            action = smoothed(self.target(batch.after), noise, self.reach, self.middle, config.target_clip)
             y = td3_target(batch.reward, batch.goes_on, *self.target_critic(batch.after, action), config.discount)
-        critic_loss = sum(F.mse_loss(q, y) for q in self.critic(batch.x, batch.action))
+        first, second = self.critic(batch.x, batch.action)
+        critic_loss = F.mse_loss(first, y) + F.mse_loss(second, y)
         self.descend(self.critic_optimizer, critic_loss)
         self.updates += 1
         numbers = {"critic_loss": float(critic_loss.detach()), "value": float(y.mean())}

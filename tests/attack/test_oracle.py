@@ -115,7 +115,7 @@ def test_training_gets_the_whole_search(line):
     assert line.model.sizes == [4] * 6
 
 
-@pytest.mark.parametrize("rule", [HART(gamma=1.0), AnalogTwin()], ids=str)
+@pytest.mark.parametrize("rule", [HART(gamma=1.0), AnalogTwin()], ids=["HART", "AnalogTwin"])
 def test_sparing_changes_no_result(rule, network):
     x = torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(2))
     view = Classifier(network, 3, rule=rule)

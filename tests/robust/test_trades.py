@@ -84,7 +84,7 @@ def test_without_an_attack_both_passes_are_of_the_same_batch(batch) -> None:
 @pytest.mark.parametrize(
     "examples",
     [*(Attacked(search=search) for search in (FGSM(), PGD(start=0), RFGSM(share=0))), Mixture(parts=(ATTACK,))],
-    ids=repr,
+    ids=["FGSM", "PGD", "RFGSM", "Mixture"],
 )
 def test_a_search_that_begins_at_x_is_refused(examples) -> None:
     with pytest.raises(ArgumentError, match=r"trades\.examples: got .*; expected one attack by a search that follows"):
