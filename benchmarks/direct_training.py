@@ -83,6 +83,7 @@ class Part:
         data: seed -> data.
         optimizer, epochs, batch_size: of every training.
         choices: the neurons, by name.
+        clip_norm: largest norm of a gradient; 0 for no limit.
     """
 
     name: str
@@ -95,10 +96,11 @@ class Part:
     epochs: int
     batch_size: int
     choices: dict[str, Choice]
+    clip_norm: float = 0.0
 
     def fit(self, seed: int, optimizer: Optimizer | None = None) -> FitConfig:
         """Length, update rule and seed of one training."""
-        return FitConfig(epochs=self.epochs, optimizer=optimizer or self.optimizer, seed=seed)
+        return FitConfig(epochs=self.epochs, optimizer=optimizer or self.optimizer, seed=seed, clip_norm=self.clip_norm)
 
 
 Way = Callable[["Part", "Choice", int], tuple[Spiking, dict[str, float]]]
@@ -307,6 +309,7 @@ BRAILLE = Part(
     30,
     49,
     {"LIF": Choice(lif), "AT-LIF 1e-2": Choice(at_lif, adaptation=1e-2), "LM-H": Choice(LMH)},
+    clip_norm=1.0,  # without it the factors of LM-H run away over 64 steps
 )
 NMNIST = Part(
     "nmnist",
@@ -349,7 +352,7 @@ def about(part: Part) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "name": part.name, "what": part.what, "timesteps": part.timesteps, "optimizer": optimizer,
-        "epochs": part.epochs, "batch_size": part.batch_size, "choices": choices,
+        "epochs": part.epochs, "batch_size": part.batch_size, "clip_norm": part.clip_norm, "choices": choices,
     }  # fmt: skip
 
 
@@ -376,6 +379,7 @@ def table(result: dict[str, Any], name: str) -> Table:
     compared = (Column("earlier accuracy", "%", 1, "Of a separate, earlier program in the same experiment."),
                 Column("earlier rate", "", 3, "The same."))  # fmt: skip
     update = f"{part['optimizer']['name']} at {part['optimizer']['lr']:g}, cosine"
+    update += f", gradients of norm {part['clip_norm']:g} at most" if part.get("clip_norm") else ""
     caption = (f"{part['what']}; T = {part['timesteps']}, {part['epochs']} epochs, batches of {part['batch_size']}, "
                f"{update}.")  # fmt: skip
     return Table(name, columns + (compared if earlier else ()), rows, caption)
