@@ -20,7 +20,22 @@ from typing import Any
 import torch
 from run import HERE, say, store
 
-from spikewright.attack import APGD, BPTR, FGSM, HART, PGD, RGA, AnalogTwin, Classifier, Linf, RandomNoise, Square, dlr
+from spikewright.attack import (
+    APGD,
+    BPTR,
+    FGSM,
+    HART,
+    PGD,
+    RGA,
+    AnalogTwin,
+    Classifier,
+    Linf,
+    RandomNoise,
+    Square,
+    SurrogateBPTT,
+    dlr,
+)
+from spikewright.core import ATan, Sigmoid
 from spikewright.data import Batches, load_dataset
 from spikewright.experiments.attacking import victim, weights_digest
 from spikewright.report.environment import environment
@@ -45,7 +60,14 @@ def attacks(other: Classifier | None = None) -> list[NamedAttack]:
     """Cheapest first; transfer from the undefended network where it is another one."""
     own = [("FGSM", FGSM()), ("PGD-10", PGD(steps=10)), ("PGD-40", PGD(steps=40)), ("APGD-50", APGD(steps=50))]
     own += [("APGD-50 DLR", APGD(steps=50, objective=dlr))]
-    rules = {"HART": HART(gamma=0.5), "RGA": RGA(), "BPTR": BPTR(), "twin": AnalogTwin()}
+    rules = {
+        "BPTT atan": SurrogateBPTT(surrogate=ATan(alpha=2.0)),
+        "BPTT sigmoid": SurrogateBPTT(surrogate=Sigmoid(alpha=4.0)),
+        **{f"HART {gamma:g}": HART(gamma=gamma) for gamma in (0.25, 0.5, 1.0)},
+        "RGA": RGA(),
+        "BPTR": BPTR(),
+        "twin": AnalogTwin(),
+    }
     through = [] if other is None else [NamedAttack(row="transfer", search=PGD(steps=10), through=other)]
     return [
         NamedAttack(row="noise", search=RandomNoise()),
@@ -53,7 +75,7 @@ def attacks(other: Classifier | None = None) -> list[NamedAttack]:
         *(NamedAttack(row=row, column="own", search=search) for row, search in own[:2]),
         *(NamedAttack(row="PGD-10", column=name, search=PGD(steps=10), rule=rule) for name, rule in rules.items()),
         *(NamedAttack(row=row, column="own", search=search) for row, search in own[2:]),
-        NamedAttack(row="Square-500", search=Square(queries=500)),
+        NamedAttack(row="Square-1000", search=Square(queries=1000)),
     ]
 
 
@@ -142,7 +164,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     named = [f"{name}={model}" for name, model in NETWORKS.items()]
     parser.add_argument("--networks", nargs="+", default=named, metavar="NAME=MODEL", help="the first has no defence")
-    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no further row after this time")
     parser.add_argument("--split", default="sample", help="of CIFAR-10; sample is embedded")
     parser.add_argument("--dataset", default="cifar10")
