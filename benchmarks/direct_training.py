@@ -83,7 +83,6 @@ class Part:
         data: seed -> data.
         optimizer, epochs, batch_size: of every training.
         choices: the neurons, by name.
-        clip_norm: largest norm of a gradient; 0 for no limit.
     """
 
     name: str
@@ -96,11 +95,10 @@ class Part:
     epochs: int
     batch_size: int
     choices: dict[str, Choice]
-    clip_norm: float = 0.0
 
-    def fit(self, seed: int, optimizer: Optimizer | None = None) -> FitConfig:
+    def fit(self, seed: int, optimizer: Optimizer | None = None, clip_norm: float = 0.0) -> FitConfig:
         """Length, update rule and seed of one training."""
-        return FitConfig(epochs=self.epochs, optimizer=optimizer or self.optimizer, seed=seed, clip_norm=self.clip_norm)
+        return FitConfig(epochs=self.epochs, optimizer=optimizer or self.optimizer, seed=seed, clip_norm=clip_norm)
 
 
 Way = Callable[["Part", "Choice", int], tuple[Spiking, dict[str, float]]]
@@ -117,6 +115,7 @@ class Choice:
         adaptation: strength with which activity raises thresholds, per sample as published.
         penalty: of activity.
         pruned: share of weights taken out.
+        clip_norm: largest norm of a gradient; 0 for no limit.
     """
 
     neuron: Callable[[], nn.Module]
@@ -124,6 +123,7 @@ class Choice:
     adaptation: float = 0.0
     penalty: float = 0.0
     pruned: float = 0.0
+    clip_norm: float = 0.0
 
 
 def fresh(part: Part, choice: Choice, seed: int) -> Spiking:
@@ -147,7 +147,14 @@ def train(
     hook = time_given.prepared(model, part.epochs * len(batches))
     loss = rate_loss(timesteps=None if part.encode is as_given else part.timesteps, encode=part.encode)
     loss = loss + choice.penalty * activity(measure=delivered) if choice.penalty else loss
-    fit(model, loss, batches, None, part.fit(seed, optimizer), after_step=lambda m, lr: (hook(m, lr), also()))
+    fit(
+        model,
+        loss,
+        batches,
+        None,
+        part.fit(seed, optimizer, choice.clip_norm),
+        after_step=lambda m, lr: (hook(m, lr), also()),
+    )
     permanent(model)
 
 
@@ -308,8 +315,7 @@ BRAILLE = Part(
     SGD(lr=0.1, weight_decay=0.0),
     30,
     49,
-    {"LIF": Choice(lif), "AT-LIF 1e-2": Choice(at_lif, adaptation=1e-2), "LM-H": Choice(LMH)},
-    clip_norm=1.0,  # without it the factors of LM-H run away over 64 steps
+    {"LIF": Choice(lif), "AT-LIF 1e-2": Choice(at_lif, adaptation=1e-2), "LM-H": Choice(LMH, clip_norm=1.0)},
 )
 NMNIST = Part(
     "nmnist",
@@ -347,12 +353,12 @@ def about(part: Part) -> dict[str, Any]:
     optimizer = {"name": type(part.optimizer).__name__, **asdict(part.optimizer)}
     choices = {
         name: {"way": choice.way.__name__, "adaptation": choice.adaptation, "penalty": choice.penalty,
-               "pruned": choice.pruned}
+               "pruned": choice.pruned, "clip_norm": choice.clip_norm}
         for name, choice in part.choices.items()
     }  # fmt: skip
     return {
         "name": part.name, "what": part.what, "timesteps": part.timesteps, "optimizer": optimizer,
-        "epochs": part.epochs, "batch_size": part.batch_size, "clip_norm": part.clip_norm, "choices": choices,
+        "epochs": part.epochs, "batch_size": part.batch_size, "choices": choices,
     }  # fmt: skip
 
 
@@ -379,7 +385,8 @@ def table(result: dict[str, Any], name: str) -> Table:
     compared = (Column("earlier accuracy", "%", 1, "Of a separate, earlier program in the same experiment."),
                 Column("earlier rate", "", 3, "The same."))  # fmt: skip
     update = f"{part['optimizer']['name']} at {part['optimizer']['lr']:g}, cosine"
-    update += f", gradients of norm {part['clip_norm']:g} at most" if part.get("clip_norm") else ""
+    cut = [f"{name} {about['clip_norm']:g}" for name, about in part["choices"].items() if about.get("clip_norm")]
+    update += f"; largest norm of a gradient: {', '.join(cut)}" if cut else ""
     caption = (f"{part['what']}; T = {part['timesteps']}, {part['epochs']} epochs, batches of {part['batch_size']}, "
                f"{update}.")  # fmt: skip
     return Table(name, columns + (compared if earlier else ()), rows, caption)
