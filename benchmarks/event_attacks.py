@@ -225,7 +225,7 @@ def words(result: dict[str, Any]) -> str:
 
 def main() -> int:
     """Run the benchmark, store its result and bring the pages up to date."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=[case.part.name for case in CASES])
     parser.add_argument("--rules", nargs="+", choices=list(RULES))
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the results")

@@ -15,8 +15,8 @@ images, labels = load_dataset("cifar10", split="sample").gather(torch.arange(5))
 model = convert(load_network("cifar10_resnet20_qcfs_l4_fine_tune").model, QCFS()).model.eval()
 
 # a batch in, logits out; time, encoder, read-out and the gradient that an attacker sees are inside
-rules = HART(gamma=1.0), SurrogateBPTT()
-views = {type(rule).__name__: Classifier(model, T, rule=rule).eval() for rule in rules}
+rules = {"HART": HART(gamma=1.0), "SurrogateBPTT": SurrogateBPTT()}
+views = {name: Classifier(model, T, rule=rule).eval() for name, rule in rules.items()}
 for name, view in views.items():
     result = run_attack(view, PGD(steps=STEPS), Linf(eps=EPS), [(images, labels)])
     print(f"spikewright PGD, {name}: {result.clean_accuracy:.0%} -> {result.robust_accuracy:.0%}")
