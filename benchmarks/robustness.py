@@ -120,27 +120,30 @@ def together(rows: list[dict[str, Any]]) -> torch.Tensor:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row per network, one column per attack, the worst case per sample last."""
+    """One row per attack, one column per network, the worst case per sample last."""
     names = list(dict.fromkeys(row["network"] for row in result["rows"]))
     listed = list(dict.fromkeys(row["attack"] for row in result["rows"]))
-    columns = (
-        Column("network"),
-        Column("clean", "%", 1),
-        *(Column(attack.removesuffix(", own"), "%", 1) for attack in listed),
-        Column("worst case", "%", 1, "Samples that withstand every attack."),
-        Column("low", "%", 1),
-        Column("high", "%", 1, "Ends of the 95 % Wilson interval of the worst case."),
-    )
-    lines = []
-    for name in names:
-        rows = of_network(result, name)
-        shares = {row["attack"]: float(_flags(row["robust"]).double().mean()) for row in rows}
-        worst = together(rows)
-        hits = int(worst.sum())
-        cells = (float(_flags(rows[0]["clean"]).double().mean()), *(shares.get(attack) for attack in listed))
-        lines.append((name, *cells, hits / len(worst), *wilson(hits, len(worst))))
-    images = result["images"]
-    return Table("Under attack", columns, tuple(lines), f"{images} images; Linf, eps = 8/255; T = {TIMESTEPS}.")
+    found = {name: {row["attack"]: row for row in of_network(result, name)} for name in names}
+    worst = [together(of_network(result, name)) for name in names]
+    ends = [wilson(int(flags.sum()), len(flags)) for flags in worst]
+
+    def share(flags: torch.Tensor) -> float:
+        return float(flags.double().mean())
+
+    def row_of(attack: str) -> tuple[float | None, ...]:
+        rows = [found[name].get(attack) for name in names]
+        return tuple(None if row is None else share(_flags(row["robust"])) for row in rows)
+
+    lines = [
+        ("no attack", *(share(_flags(of_network(result, name)[0]["clean"])) for name in names)),
+        *((attack, *row_of(attack)) for attack in listed),
+        ("all of them, per image", *map(share, worst)),
+        ("at least, 95 %", *(low for low, _ in ends)),
+        ("at most, 95 %", *(high for _, high in ends)),
+    ]
+    columns = (Column("attack"), *(Column(name, "%", 1) for name in names))
+    caption = f"{result['images']} images; Linf, eps = 8/255; T = {TIMESTEPS}. The last rows are the Wilson interval."
+    return Table("Under attack", columns, tuple(lines), caption)
 
 
 def checked(result: dict[str, Any]) -> Table:
