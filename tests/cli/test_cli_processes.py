@@ -117,6 +117,6 @@ def test_verbs_of_one_process_are_refused(run: Run, monkeypatch: pytest.MonkeyPa
     ran = run("list")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
-        "spikewright list, process 0: torchrun: got 2 processes of list; expected one, or one of train, convert, "
-        "evaluate. Start it without torchrun.\n"
+        "spikewright list, process 0: torchrun: got 2 processes of list; expected one, or one of train, robust, "
+        "convert, evaluate. Start it without torchrun.\n"
     )

@@ -336,7 +336,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
 
 
 def test_killed_while_it_writes(tmp_path: Path, monkeypatch) -> None:
-    from spikewright.train import checkpoint as module
+    from spikewright.models import checkpoint as module
 
     config, folder = CONFIGS["SGD, everything"], tmp_path / "killed"
     real, calls = module.save_file, []
