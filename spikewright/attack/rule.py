@@ -61,6 +61,9 @@ class GradientRule(ABC):
 class UnrollRule(GradientRule):
     """A gradient rule that is an unroll, so that `gradient_rule(model, rule)` takes it as well."""
 
+    spikes_only: ClassVar[bool] = True
+    """Neurons that give no spikes, such as `LI`, have a derivative, and keep it."""
+
     @abstractmethod
     def __call__(self, neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
         """State before the first step, input [T, N, *F] -> state after the last step, unit spikes [T, N, *F]."""

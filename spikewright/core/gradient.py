@@ -21,7 +21,7 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
 
     Args:
         model: any module.
-        rule: the unroll for all neurons.
+        rule: the unroll for all neurons; one with `spikes_only` leaves alone those without spikes, such as `LI`.
 
     Raises:
         ArgumentError: the rule is no unroll, or is what makes one.
@@ -39,6 +39,8 @@ def gradient_rule(model: nn.Module, rule: Unroll) -> Iterator[None]:
     check_module(model, "gradient_rule.model")
     _check_rule(rule)
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
+    if getattr(rule, "spikes_only", False):
+        neurons = [neuron for neuron in neurons if neuron.levels is not None]
     before = [neuron.unroll for neuron in neurons]
     try:
         for neuron in neurons:

@@ -12,6 +12,7 @@ from ...core.errors import ArgumentError, sentence
 from ...core.gradient import gradient_rule
 from ...core.neuron import Neuron
 from ...core.types import State
+from ...core.unroll import bptt
 from ...models.classifier import Run
 from ..rule import GradientRule, threshold_of
 
@@ -63,4 +64,6 @@ class AnalogTwin(GradientRule):
             return run(1)
 
     def _activate(self, neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
+        if neuron.levels is None:
+            return bptt(neuron, state, xs)
         return state, self.activation(xs / threshold_of(neuron, xs))

@@ -13,6 +13,7 @@ from ...core.errors import ArgumentError, sentence
 from ...core.gradient import gradient_rule
 from ...core.neuron import Neuron
 from ...core.types import State
+from ...core.unroll import bptt
 from ...models.classifier import Run
 from ..rule import GradientRule, Sloped
 from .hart import HART
@@ -73,19 +74,25 @@ class WithoutTime(GradientRule):
         with torch.no_grad(), gradient_rule(model, lambda neuron, state, xs: self._watch(seen, neuron, state, xs)):
             answer = run(timesteps)
         turns = {neuron: iter(calls) for neuron, calls in seen.items()}
-        with gradient_rule(model, lambda neuron, state, xs: self._replay(turns[neuron], state, xs)):
+        with gradient_rule(model, lambda neuron, state, xs: self._replay(turns, neuron, state, xs)):
             means = run(1)
         self._check(means, answer)
         return means + (answer - means).detach()
 
     def _watch(self, seen: dict[Neuron, list[Seen]], neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
+        if neuron.levels is None:
+            return bptt(neuron, state, xs)
         end, spikes, slope = self.rule.watched(neuron, state, xs)
         known = Seen(xs.mean(0, keepdim=True), spikes.mean(0, keepdim=True), slope)
         seen.setdefault(neuron, []).append(known)
         return end, spikes
 
-    def _replay(self, turns: Iterator[Seen], state: State, xs: Tensor) -> tuple[State, Tensor]:
-        known = next(turns)
+    def _replay(
+        self, turns: dict[Neuron, Iterator[Seen]], neuron: Any, state: State, xs: Tensor
+    ) -> tuple[State, Tensor]:
+        if neuron.levels is None:
+            return bptt(neuron, state, xs)
+        known = next(turns[neuron])
         self._check(xs, known.drive)
         return state, Sloped.apply(xs, known.spikes, known.slope)  # pyright: ignore[reportReturnType]
 

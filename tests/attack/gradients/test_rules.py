@@ -28,7 +28,7 @@ from spikewright.coding import as_given
 from spikewright.core import ATan, Spiking, Triangle, bptt, gradient_rule, to_zero
 from spikewright.core.errors import ArgumentError
 from spikewright.core.seed import generator
-from spikewright.neurons import ATLIF, IF, LIF, PLIF, MaskedPSN, SignedIF
+from spikewright.neurons import ATLIF, IF, LI, LIF, PLIF, MaskedPSN, SignedIF
 from tests.attack.conftest import small_network
 
 RULES = [
@@ -414,3 +414,24 @@ def test_a_rule_refuses_neurons_that_it_does_not_know(rule, neuron, match):
 def test_wrong_arguments(make, match):
     with pytest.raises(ArgumentError, match=match):
         make()
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if not isinstance(r, WithoutTime)] + [AnalogTwin()], ids=str)
+def test_a_leaky_readout_keeps_its_own_gradient(rule, drive):
+    network = Spiking(nn.Sequential(nn.Flatten(), IF(), nn.Linear(5, 4), LI()))
+    assert bool(input_gradient(network, drive[0], rule).abs().amax() > 0)
+    if rule.same_forward:
+        assert torch.equal(Classifier(network, 4, rule=rule.fresh())(drive[0]), Classifier(network, 4)(drive[0]))
+
+
+def test_a_leaky_readout_alone_has_the_same_gradient_by_every_rule(drive):
+    network = Spiking(nn.Sequential(nn.Flatten(), nn.Linear(5, 4), LI()))
+    own = input_gradient(network, drive[0], None)
+    for rule in (HART(), RGA(), BPTR(), RateSlope(), SurrogateBPTT(), ASSG(), PDSG()):
+        assert torch.equal(input_gradient(network, drive[0], rule), own), rule
+
+
+def test_without_time_refuses_a_leaky_readout(drive):
+    network = Spiking(nn.Sequential(nn.Flatten(), IF(), nn.Linear(5, 4), LI()))
+    with pytest.raises(ArgumentError, match="whose means over time"):
+        input_gradient(network, drive[0], WithoutTime())
