@@ -50,6 +50,7 @@ class Oracle:
     ) -> None:
         _check_batch(x, y, targets)
         budget.check(x)
+        y, targets = y.long(), None if targets is None else targets.long()
         self.attacked = attacked.seen_by(None)
         self.through = _anew(attacked if through is None else through)
         self._views = [self.through, *_further_draws(self.through)]

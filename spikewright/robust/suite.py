@@ -68,6 +68,9 @@ class Probing:
             values = getattr(self, name)
             if any(a >= b for a, b in pairwise(values)) or (not values and name != "gammas"):
                 raise ArgumentError(sentence(f"Probing.{name}", repr(values), "numbers in rising order"))
+            if values and not (values[0] > 0 or (name == "eps" and values[0] == 0)):
+                allowed = "numbers of at least 0" if name == "eps" else "numbers above 0"
+                raise ArgumentError(sentence(f"Probing.{name}", repr(values), allowed))
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,9 @@ def evaluate_robustness(
         >>> evaluate_robustness(Classifier(linear), [fgsm], Linf(eps=0.2), data, probing=None).robust_accuracy
         0.5
     """
+    if not isinstance(classifier, Classifier):
+        todo = "Make one: Classifier(model, timesteps=4)"
+        raise ArgumentError(sentence("evaluate_robustness.classifier", named(classifier), "a Classifier", todo))
     if probing is not None and not isinstance(probing, Probing):
         raise ArgumentError(sentence("evaluate_robustness.probing", named(probing), "a Probing, or None"))
     if probing is not None:

@@ -251,3 +251,15 @@ def test_a_network_that_draws_is_reported_as_such():
     view = Classifier(small_network(), 3, draws=2)
     found = evaluate_robustness(view, ATTACKS[1:2], BUDGET, data(view, 6), probing=replace(QUICK, samples=3, gammas=()))
     assert outcome(found, "the network repeats itself").outcome == "reported"
+
+
+def test_a_network_that_is_no_classifier_is_refused():
+    with pytest.raises(ArgumentError, match="got Spiking; expected a Classifier"):
+        evaluate_robustness(Spiking(nn.Sequential(nn.Flatten(), IF())), quick_suite(), BUDGET, [])
+
+
+def test_labels_of_another_integer_type_give_the_same_result():
+    view = Classifier(small_network(), 4)
+    ((x, y),) = data(view, 4)
+    judged = [evaluate_robustness(view, ATTACKS[:2], BUDGET, [(x, z)], probing=None) for z in (y, y.int())]
+    assert torch.equal(judged[0].worst.robust, judged[1].worst.robust)
