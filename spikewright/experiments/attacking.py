@@ -106,6 +106,7 @@ class AttackRun:
         if self.search is not None and self.rule is not None and not takes_gradient(self.search):
             met = f"a rule for {type(self.search).__name__}, which takes no gradient"
             raise ArgumentError(sentence("AttackRun.rule", met, "none"))
+        check_whole("AttackRun.seed", self.seed, least=0)
 
     @property
     def attacks(self) -> list[NamedAttack]:
@@ -182,6 +183,10 @@ def run_attacks(
         watch: called after each attack.
         ready: called when networks and data are there: from then on the folder will be kept.
     """
+    if config.search is not None:
+        config.search.check_budget(config.budget)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ArgumentError(sentence("device", "cuda without a GPU that torch can use", "a GPU", "Take cpu"))
     seed_all(config.seed)
     first = victim(config.model, config.recipe, config.dataset, config.calibration, config.data)
     images = judged_images(_evaluation(config), first.loaded)

@@ -139,6 +139,12 @@ def test_an_embedded_network_needs_nothing_else(run: Run, tmp_path: Path, monkey
         ),
         (["--suite", "slow"], "--suite: got 'slow'; expected one of quick, whole"),
         (["--images", "0"], "--images: got 0"),
+        (["--seed", "-1"], "--seed: got -1; expected a whole number of at least 0"),
+        (["--search", "cw"], "CW: got a budget Linf; expected L2"),
+        (["--search", "greedyevents"], "GreedyEvents: got a budget Linf; expected EventBudget"),
+        (["--search", "square", "--budget", "l0"], "Square: got a budget L0; expected Linf or L2"),
+        (["--probing.eps", "-1,0,1"], "--probing.eps: got (-1.0, 0.0, 1.0); expected numbers of at least 0"),
+        (["--probing.steps", "0,1"], "--probing.steps: got (0, 1); expected numbers above 0"),
         (["--timesteps", "0"], "--timesteps: got 0"),
         (["--dataset", "nothing"], "got 'nothing'; expected one of"),
         (["--split", "nothing"], "got split 'nothing'"),
@@ -155,6 +161,13 @@ def test_bad_input_is_told_before_anything_is_attacked(run: Run, tmp_path: Path,
     assert line in ran.err
     assert "Traceback" not in ran.err
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_gpu_that_is_not_there(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    ran = run("attack", "--device", "cuda", "--out", tmp_path / "runs")
+    assert ran.status == 2
+    assert "device: got cuda without a GPU that torch can use" in ran.err
 
 
 def test_a_data_set_that_is_not_there(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
