@@ -29,9 +29,9 @@ from ..models.checkpoint import save
 from ..models.classifier import Classifier
 from ..report import Report, RunFolder, environment
 from ..robust.named_attack import NamedAttack, called, takes_gradient
-from ..robust.suite import Probing, Robustness, evaluate_robustness
+from ..robust.suite import Probing, evaluate_robustness
 from ..robust.suites import SUITES
-from ..robust.worst_case import Outcome
+from ..robust.worst_case import Outcome, WorstCase
 from .attack_report import attack_report
 from .conversion import EvaluateRun, credited, judged_images
 from .judging import Judging
@@ -206,12 +206,15 @@ def run_attacks(
         )  # fmt: skip
         watch(outcome)
 
+    digest = weights_digest(first.model)
+
+    def keep(worst: WorstCase) -> None:  # the checks take their time, and may be interrupted
+        save_samples(folder.path / SAMPLES, worst, config, digest)
+
     found = evaluate_robustness(
         classifier, config.attacks, config.budget, batches, probing=config.probing, other=other, seed=config.seed,
-        every=config.every, watch=seen,
+        every=config.every, watch=seen, attacked=keep,
     )  # fmt: skip
-    digest = weights_digest(first.model)
-    save_samples(folder.path / SAMPLES, found, config, digest)
     if first.conversion is not None:
         about = {"dataset": config.dataset, "image": list(images[0][0].shape), "timesteps": config.timesteps}
         save_conversion(folder.path / "snn.safetensors", first.loaded, first.conversion, about)
@@ -226,9 +229,8 @@ def run_attacks(
     return report
 
 
-def save_samples(path: Path, found: Robustness, config: AttackRun, digest: str) -> None:
+def save_samples(path: Path, worst: WorstCase, config: AttackRun, digest: str) -> None:
     """Write labels, flags of every attack, who broke what first, and the inputs that did it."""
-    worst = found.worst
     tensors = {
         "labels": worst.labels, "clean": worst.clean, "robust": worst.robust, "broken_by": worst.broken_by,
         "adversarial": worst.adversarial,

@@ -55,6 +55,32 @@ def said(checks: Sequence[Check]) -> str:
     return f"{head} Failed: {'; '.join(failed)}." if failed else head
 
 
+def something_is_right(clean: float) -> Check:
+    """Some samples are right without an attack; otherwise no attack has anything to do, and every other check passes.
+
+    Example:
+        >>> something_is_right(0.0).outcome
+        'failed'
+    """
+    found = f"{100 * clean:.1f} % right without an attack"
+    return _gated("there is something to break", clean > 0, found, "more than 0 %")
+
+
+def data_lie_in_range(share: float, low: float, high: float) -> Check:
+    """The values of the data lie in the budget's range: what an attack may not reach would look like strength.
+
+    Args:
+        share: of values outside, 0..1.
+        low, high: of the budget.
+
+    Example:
+        >>> data_lie_in_range(0.25, 0.0, 1.0).found
+        '25.0 % of the values lie outside 0 to 1'
+    """
+    found = f"{100 * share:.1f} % of the values lie outside {low:g} to {high:g}"
+    return _gated("the data lie in the range", share == 0, found, "none: set low and high of the budget")
+
+
 def no_budget_changes_nothing(changing: Sequence[str]) -> Check:
     """With eps = 0 every attack returns its input bit for bit.
 

@@ -139,6 +139,7 @@ def evaluate_robustness(
     seed: int = 0,
     every: bool = True,
     watch: Callable[[Outcome], None] = lambda outcome: None,
+    attacked: Callable[[WorstCase], None] = lambda worst: None,
 ) -> Robustness:
     """Attack a network with everything in a suite, take the worst case per sample, and check what that is worth.
 
@@ -154,6 +155,7 @@ def evaluate_robustness(
         seed: of all random numbers.
         every: whether each attack is tried on all samples; otherwise only on those still standing, which is faster.
         watch: called after each attack.
+        attacked: called with the result of all attacks before the curves and checks begin, which may take long.
 
     Raises:
         ArgumentError, DataError, ShapeError: for arguments that do not fit.
@@ -181,10 +183,18 @@ def evaluate_robustness(
     if other is not None:
         kept += _transfers(kept, other)
     worst = worst_case(classifier, kept, budget, held, seed=seed, every=every, watch=watch)
+    attacked(worst)
     if probing is None:
         return Robustness(worst, (), (), None, None, None, left_out, ())
     few = first_samples(classifier, held, probing.samples)
-    return _Probed(classifier, kept, budget, few, probing, seed).judged(worst, left_out, other)
+    outside = _outside(budget, [x for x, _ in held])
+    return _Probed(classifier, kept, budget, few, probing, seed).judged(worst, left_out, other, outside)
+
+
+def _outside(budget: Budget, parts: Sequence[torch.Tensor]) -> float:
+    """Share of values that lie outside the budget's range."""
+    beyond = sum(int(((x < budget.low) | (x > budget.high)).sum()) for x in parts)
+    return beyond / sum(x.numel() for x in parts)
 
 
 class _Probed:
@@ -205,7 +215,9 @@ class _Probed:
             each.column: each.rule for each in attacks if each.kind == "gradient"
         }
 
-    def judged(self, worst: WorstCase, left_out: dict[str, str], other: Classifier | None) -> Robustness:
+    def judged(
+        self, worst: WorstCase, left_out: dict[str, str], other: Classifier | None, outside: float
+    ) -> Robustness:
         """Everything, from the flags of the whole evaluation on."""
         eps = self._eps_curves(worst)
         strongest = self._strongest(worst)
@@ -222,6 +234,8 @@ class _Probed:
         one_step = self.classifier.timesteps == 1  # where HART is back-propagation through time
         few = first_samples(self.classifier, [self.batch], 4)
         found = (
+            checks.something_is_right(worst.clean_accuracy),
+            checks.data_lie_in_range(outside, self.budget.low, self.budget.high),
             checks.no_budget_changes_nothing(
                 probes.changing_without_budget(self.classifier, self.attacks, self.budget, few, self.seed)
             ),

@@ -263,3 +263,20 @@ def test_labels_of_another_integer_type_give_the_same_result():
     ((x, y),) = data(view, 4)
     judged = [evaluate_robustness(view, ATTACKS[:2], BUDGET, [(x, z)], probing=None) for z in (y, y.int())]
     assert torch.equal(judged[0].worst.robust, judged[1].worst.robust)
+
+
+def test_where_nothing_is_right_or_data_lie_outside_a_check_fails() -> None:
+    view = Classifier(small_network(), 3)
+    ((images, right),) = data(view, 6)
+    done: list[float] = []
+    found = evaluate_robustness(
+        view, ATTACKS[:2], BUDGET, [(images, (right + 1) % 4)], probing=QUICK,
+        attacked=lambda worst: done.append(worst.clean_accuracy),
+    )  # fmt: skip
+    assert done == [0.0]
+    assert outcome(found, "there is something to break").outcome == "failed"
+    assert outcome(found, "the data lie in the range").outcome == "passed"
+    bright = 3 * images
+    found = evaluate_robustness(view, ATTACKS[:2], BUDGET, [(bright, view(bright).argmax(1))], probing=QUICK)
+    assert outcome(found, "there is something to break").outcome == "passed"
+    assert outcome(found, "the data lie in the range").outcome == "failed"
