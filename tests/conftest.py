@@ -89,3 +89,10 @@ def group(tmp_path: Path) -> Iterator[Group]:
         if process.is_alive():
             process.kill()
         process.join(10)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's name must be the same in every process: several of them share the tests by name."""
+    named = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if named:
+        raise pytest.UsageError(f"{named[0]}: the name holds an address; give ids=[...]")

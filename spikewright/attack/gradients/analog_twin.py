@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class AnalogTwin(GradientRule):
     """
 
     same_forward: ClassVar[bool] = False
-    activation: Activation = clip_floor
+    activation: Activation = field(default=clip_floor, repr=False)
 
     def check_neuron(self, name: str, neuron: Neuron) -> None:
         if neuron.levels != (0.0, 1.0) or not hasattr(neuron, "v_threshold"):
