@@ -122,7 +122,7 @@ class Training:
         self.episodes = [Episode(task, _seed_of(config.seed, number)) for number in range(config.environments)]
         space = self.episodes[0].space
         self.learner: Learner = algorithm.learner(actor(space), space)
-        self.buffer = ReplayBuffer(min(config.capacity, config.steps), space.observations, space.actions)
+        self.buffer = ReplayBuffer(config.capacity, space.observations, space.actions)
         self.draws = np.random.default_rng((config.seed, 1))
         self.noise = torch.Generator().manual_seed(config.seed)
         self.middle = (np.array(space.high) + np.array(space.low)) / 2

@@ -68,7 +68,7 @@ class TD3(Algorithm):
         critic_hidden: hidden layers of the critics.
 
     Source: Fujimoto, van Hoof and Meger 2018, "Addressing Function Approximation Error in Actor-Critic Methods", ICML
-        2018, arXiv 1802.09477; settings of Xu et al. 2025, arXiv 2505.24161, table 5.
+        2018, arXiv 1802.09477; settings of Xu et al. 2025, arXiv 2505.24161.
 
     Example:
         >>> TD3(delay=2).delay
@@ -121,7 +121,8 @@ class TD3Learner(Learner):
         noise = config.target_noise * torch.randn(batch.action.shape, generator=generator)
         with torch.no_grad():
             action = smoothed(self.target(batch.after), noise, self.reach, self.middle, config.target_clip)
-            y = td3_target(batch.reward, batch.goes_on, *self.target_critic(batch.after, action), config.discount)
+            q1, q2 = self.target_critic(batch.after, action)
+            y = td3_target(batch.reward, batch.goes_on, q1, q2, config.discount)
         first, second = self.critic(batch.x, batch.action)
         critic_loss = F.mse_loss(first, y) + F.mse_loss(second, y)
         self.descend(self.critic_optimizer, critic_loss)

@@ -12,7 +12,7 @@ from spikewright.rl import DDPG, TD3, LoopConfig, OrdinaryActor, ProxyTarget, Re
 from spikewright.rl.env import Episode, make
 from tests.rl.conftest import TASK, Point
 
-SMALL = LoopConfig(steps=90, random_steps=30, evaluate_every=30, episodes=2, checkpoint_every=25, seed=3)
+SMALL = LoopConfig(steps=90, random_steps=30, capacity=200, evaluate_every=30, episodes=2, checkpoint_every=25, seed=3)
 ACTOR = partial(SpikingActor, timesteps=2, population=3, hidden=(8,))
 ALGORITHM = TD3(batch=16, critic_hidden=(8,), target=ProxyTarget(updates=2, hidden=(8,)))
 
@@ -25,7 +25,7 @@ def end(training):
 def test_a_limit_of_time_is_no_end():
     training = train(TASK, ACTOR, ALGORITHM, SMALL)
     assert len(training.finished) == 4  # of 20 steps each
-    goes_on = training.buffer.rows[:, -1]
+    goes_on = training.buffer.rows[: len(training.buffer), -1]
     assert goes_on.all()
 
 
@@ -77,8 +77,9 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     train(TASK, ACTOR, ALGORITHM, SMALL, folder=tmp_path)
     with pytest.raises(CheckpointError, match=r"got a run with seed 3; expected 4. Choose another folder"):
         train(TASK, ACTOR, ALGORITHM, LoopConfig(**{**vars(SMALL), "seed": 4}), folder=tmp_path)
-    longer = train(TASK, ACTOR, ALGORITHM, LoopConfig(**{**vars(SMALL), "steps": 90}), folder=tmp_path)
-    assert longer.step == 90
+    longer = train(TASK, ACTOR, ALGORITHM, LoopConfig(**{**vars(SMALL), "steps": 120}), folder=tmp_path)
+    assert longer.step == 120
+    assert len(longer.buffer) == 120
 
 
 class Breaks(Point):
