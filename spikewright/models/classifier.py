@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
@@ -83,6 +84,7 @@ class Classifier(nn.Module):
         for name, value in (("encode", encode), ("readout", readout)):
             if not callable(value):
                 raise ArgumentError(sentence(f"Classifier.{name}", named(value), "a function of spikewright.coding"))
+        _check_encode(encode)
         if rule is not None:
             if not callable(getattr(rule, "logits", None)) or isinstance(rule, type):
                 raise ArgumentError(sentence("Classifier.rule", named(rule), "a gradient rule, e.g. HART(), or None"))
@@ -158,6 +160,21 @@ class Classifier(nn.Module):
         """T and the rule, as `print` shows them."""
         draws = f", draws={self.draws}" if self.draws > 1 else ""
         return f"timesteps={self.timesteps}, rule={self.rule}{draws}"
+
+
+def _check_encode(encode: Encode) -> None:
+    """Raise ArgumentError for a function that needs more than images and T, such as `poisson`."""
+    try:
+        signature = inspect.signature(encode)
+    except ValueError:  # some built-in functions do not tell
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        name = getattr(encode, "__name__", type(encode).__name__)
+        todo = "One that draws is wrapped: RandomEncoder(poisson, seed=0)"
+        allowed = "a function of images and T"
+        raise ArgumentError(sentence("Classifier.encode", f"{name}{signature}", allowed, todo)) from None
 
 
 def _check_time(model: nn.Module, timesteps: int | None, rule: GradientView | None) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from spikewright.attack import HART
-from spikewright.coding import as_given, last, repeat
+from spikewright.coding import as_given, last, poisson, repeat
 from spikewright.convert import SRP, convert, prepare
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError, ShapeError
@@ -73,6 +73,10 @@ def test_seen_by_changes_the_rule_alone():
         (lambda: Classifier(nn.Linear(1, 1), 4), r"Classifier: got time steps for Linear; expected them for a Spiking"),
         (lambda: Classifier(nn.Linear(1, 1), rule=HART()), r"Classifier: got a gradient rule for Linear"),
         (lambda: Classifier(model(), 4, encode="repeat"), r"Classifier.encode: got 'repeat'; expected a function"),
+        (
+            lambda: Classifier(model(), 4, encode=poisson),
+            r"encode: got poisson\(.*; expected a function of images and T",
+        ),
         (lambda: Classifier(model(), 4, readout=None), r"Classifier.readout: got None"),
         (lambda: Classifier(model(), 4, rule=HART), r"Classifier.rule: got the class HART; expected a gradient rule"),
     ],
