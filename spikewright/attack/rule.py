@@ -42,15 +42,15 @@ class GradientRule(ABC):
         """Raise ArgumentError if the network has a layer of spikes for which the gradient is not defined."""
         for name, layer in model.named_modules():
             if emits_spikes(layer) and not isinstance(layer, Neuron):
-                met = f"{name.removeprefix('module.')} ({type(layer).__name__})"
+                met = f"layer {name.removeprefix('module.')} ({type(layer).__name__})"
                 todo = "Attack it with rule=None, the network's own gradient, or with Square, which needs none"
                 raise ArgumentError(sentence(f"{type(self).__name__}", met, "neurons with a step of their own", todo))
             if isinstance(layer, Neuron) and layer.levels is not None:
-                self.check_neuron(name.removeprefix("module."), layer)
+                self.check_neuron(f"layer {name.removeprefix('module.')}", layer)
 
     @abstractmethod
     def check_neuron(self, name: str, neuron: Neuron) -> None:
-        """Raise ArgumentError if the gradient is not defined for a neuron."""
+        """Raise ArgumentError if the gradient is not defined for a neuron, called `name`, e.g. "layer 2"."""
 
     @abstractmethod
     def logits(self, model: nn.Module, run: Run, timesteps: int) -> Tensor:

@@ -142,7 +142,7 @@ def test_rules_for_other_neurons_are_left_out_and_named():
     found = evaluate_robustness(view, attacks, BUDGET, data(view, 6), probing=None)
     assert set(found.left_out) == {"HART 0.5", "RGA", "twin"}
     assert "MultiThresholdIF" in found.left_out["RGA"]
-    assert any(note.startswith("RGA is left out: RGA: got 2 (MultiThresholdIF)") for note in found.table().notes)
+    assert any(note.startswith("RGA is left out: RGA: got layer 2 (MultiThresholdIF)") for note in found.table().notes)
     assert "RGA" not in [column.name for column in found.table().columns]
     with pytest.raises(ArgumentError, match=r"suite: got no attack that fits the network"):
         evaluate_robustness(view, [NamedAttack(row="a", column="RGA", search=PGD(), rule=RGA())], BUDGET, data(view, 6))

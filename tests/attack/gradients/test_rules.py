@@ -375,21 +375,25 @@ def test_mixed_of_equal_rules_is_the_rule(network, images):
 @pytest.mark.parametrize(
     ("rule", "neuron", "match"),
     [
-        (ASSG(), ATLIF, r"ASSG: got 2 \(ATLIF\)"),
-        (PDSG(), ATLIF, r"PDSG: got 2 \(ATLIF\)"),
-        (Mixed(rules=(HART(), BPTR())), SignedIF, r"BPTR: got 2 \(SignedIF\)"),
-        (Mixed(), lambda: MaskedPSN(steps=4, order=2), r"HART: got 2 \(MaskedPSN\)"),
-        (HART(), ATLIF, r"HART: got 2 \(ATLIF\); expected neurons with a threshold, differentiated by a surrogate"),
-        (SurrogateBPTT(), ATLIF, r"SurrogateBPTT: got 2 \(ATLIF\)"),
-        (BPTR(), SignedIF, r"BPTR: got 2 \(SignedIF\); expected neurons with a threshold and spikes 0 and 1"),
-        (RGA(), lambda: IF(spike=Triangle(fires=torch.gt)), r"RGA: got 2 \(IF\); expected IF, LIF or PLIF"),
+        (ASSG(), ATLIF, r"ASSG: got layer 2 \(ATLIF\)"),
+        (PDSG(), ATLIF, r"PDSG: got layer 2 \(ATLIF\)"),
+        (Mixed(rules=(HART(), BPTR())), SignedIF, r"BPTR: got layer 2 \(SignedIF\)"),
+        (Mixed(), lambda: MaskedPSN(steps=4, order=2), r"HART: got layer 2 \(MaskedPSN\)"),
+        (
+            HART(),
+            ATLIF,
+            r"HART: got layer 2 \(ATLIF\); expected neurons with a threshold, differentiated by a surrogate",
+        ),
+        (SurrogateBPTT(), ATLIF, r"SurrogateBPTT: got layer 2 \(ATLIF\)"),
+        (BPTR(), SignedIF, r"BPTR: got layer 2 \(SignedIF\); expected neurons with a threshold and spikes 0 and 1"),
+        (RGA(), lambda: IF(spike=Triangle(fires=torch.gt)), r"RGA: got layer 2 \(IF\); expected IF, LIF or PLIF"),
         (
             HART(),
             lambda: MaskedPSN(steps=4, order=2),
-            r"HART: got 2 \(MaskedPSN\); expected neurons with a step of their own",
+            r"HART: got layer 2 \(MaskedPSN\); expected neurons with a step of their own",
         ),
-        (AnalogTwin(), SignedIF, r"AnalogTwin: got 2 \(SignedIF\)"),
-        (WithoutTime(rule=BPTR()), SignedIF, r"BPTR: got 2 \(SignedIF\)"),
+        (AnalogTwin(), SignedIF, r"AnalogTwin: got layer 2 \(SignedIF\)"),
+        (WithoutTime(rule=BPTR()), SignedIF, r"BPTR: got layer 2 \(SignedIF\)"),
     ],
 )
 def test_a_rule_refuses_neurons_that_it_does_not_know(rule, neuron, match):
