@@ -25,7 +25,7 @@ def population(z: Tensor, centres: Tensor, widths: Tensor) -> Tensor:
         [N, D * P], in 0..1, the neurons of a value side by side.
 
     Source: Tang et al. 2020, "Deep Reinforcement Learning with Population-Coded Spiking Neural Network for Continuous
-        Control", CoRL 2020, PMLR 155, eq. 2.
+        Control", CoRL 2020, PMLR 155.
 
     Example:
         >>> population(torch.tensor([[0.0]]), torch.tensor([[-1.0, 0.0, 1.0]]), torch.ones(1, 3))

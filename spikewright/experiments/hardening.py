@@ -173,9 +173,8 @@ class Hardening:
 class Adversarial(Hardening):
     """Adversarial training by a few steps of PGD.
 
-    Source: Madry et al. 2018, ICLR 2018, arXiv 1706.06083; for spiking networks at eps 2/255 by two steps of 1/255, as
-        "AT" in Ding et al. 2024, "Enhancing the Robustness of Spiking Neural Networks with Stochastic Gating
-        Mechanisms" and later work.
+    Source: Madry et al. 2018, ICLR 2018, arXiv 1706.06083; for spiking networks at eps 2/255 by two steps, "AT" in
+        table 1 of "FEEL-SNN", NeurIPS 2024.
     """
 
     examples: Examples | None = field(

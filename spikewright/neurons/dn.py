@@ -54,7 +54,7 @@ def dn_step(
         The state after the reset, and the spikes, 0 or 1, [N, *F].
 
     Source: Zhang et al. 2022, "Multi-Sacle Dynamic Coding Improved Spiking Actor Network for Reinforcement Learning",
-        AAAI 2022, section "Dynamic neurons"; constants of Xu et al. 2025, "Proxy Target", NeurIPS 2025, arXiv
+        AAAI 2022; constants of Xu et al. 2025, "Proxy Target", NeurIPS 2025, arXiv
         2505.24161, from its authors' code.
         Differs: the text of the latter subtracts u_to_u * u, its code adds it; here it is added, and a negative
             `u_to_u` is the text.

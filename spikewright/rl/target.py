@@ -103,7 +103,7 @@ class ProxyTarget(Target):
         hidden: its hidden layers.
 
     Source: Xu et al. 2025, "Proxy Target: Bridging the Gap Between Discrete Spiking Neural Networks and Continuous
-        Control", NeurIPS 2025, arXiv 2505.24161, section 4.
+        Control", NeurIPS 2025, arXiv 2505.24161.
         Differs: the loss is a mean over actions, as in its authors' code, where the text has a sum; the actor's actions
             are constants, where the code computes their gradients and throws them away.
 

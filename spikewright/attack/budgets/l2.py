@@ -22,7 +22,7 @@ class L2(Budget):
         low, high: see `Budget`.
 
     Source: Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018,
-        arXiv 1706.06083, appendix.
+        arXiv 1706.06083.
 
     Example:
         >>> L2(eps=1.0, low=-9, high=9).project(torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2))

@@ -28,7 +28,7 @@ class HART(UnrollRule):
             threshold. Choose it on samples that are not judged, or count several as one attack.
 
     Source: Hao et al. 2024, "Threaten Spiking Neural Networks through Combining Rate and Temporal Information", ICLR
-        2024, section 4, and its code, github.com/hzc1208/HART_Attack, commit 358c1ea.
+        2024, and its code, github.com/hzc1208/HART_Attack, commit 358c1ea.
         Differs: the width is measured in thresholds, which are 1 there; it is not chosen on the test set.
 
     Example:

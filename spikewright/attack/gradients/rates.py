@@ -47,7 +47,7 @@ class BPTR(RateRule):
     """Back-propagation through rate: slope 1 for a neuron that fired at all, 0 for a silent one.
 
     Source: Ding et al. 2022, "SNN-RAT: Robustness-enhanced Spiking Neural Network through Regularized Adversarial
-        Training", NeurIPS 2022, section 3, and its code, github.com/putshua/SNN-RAT, commit d73f105.
+        Training", NeurIPS 2022, and its code, github.com/putshua/SNN-RAT, commit d73f105.
         Differs: the slope is 1 / threshold, where it is 1 there; a neuron fires at v >= threshold in all rules.
 
     Example:

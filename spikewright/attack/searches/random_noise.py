@@ -29,7 +29,7 @@ class RandomNoise(Search):
         objective: what makes one draw worse than another.
 
     Source: Liu et al. 2024, "Enhancing Adversarial Robustness in SNNs with Sparse Gradients", ICML 2024,
-        arXiv 2405.20355, section 4 (random vulnerability). Differs: of the norm of the attack it is compared with.
+        arXiv 2405.20355, random vulnerability. Differs: of the norm of the attack it is compared with.
 
     Example:
         >>> RandomNoise().draws
