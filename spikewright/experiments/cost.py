@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..core.device import device_of
 from ..core.spiking import Spiking
 from ..data.images import ImageSource
 from ..profile import count_operations, count_spikes
@@ -65,6 +66,7 @@ def cost_of(model: Spiking, x: Tensor, timesteps: int) -> Cost:
 def with_cost(report: Report, model: Spiking, images: ImageSource, timesteps: int) -> Report:
     """A report with what the network costs on the first images of a split, and the firing rates of its layers."""
     x, _ = images.gather(torch.arange(min(COUNTED, len(images))))
+    x = x.to(device_of(model))
     caption = f"T = {timesteps}, the first {len(x)} images of the evaluation split."
     table = Table("Cost", COLUMNS, (cost_of(model, x, timesteps).cells(),), caption=caption)
     layers = count_spikes(model, list(x.split(20)), timesteps=timesteps).table()

@@ -244,7 +244,7 @@ def run_training(
     report = training_report(config, history, final, len(train), len(test), str(fabric.device))
     if fabric.is_global_zero:
         if isinstance(model, Spiking):
-            report = with_cost(report, model.cpu().eval(), test, config.over_time.timesteps)
+            report = with_cost(report, model.eval(), test, config.over_time.timesteps)
         about = {
             "run": config.name,
             "test_accuracy": final,
