@@ -39,7 +39,10 @@ class GradientRule(ABC):
         return self
 
     def check(self, model: nn.Module) -> None:
-        """Raise ArgumentError if the network has a layer of spikes for which the gradient is not defined."""
+        """Raise ArgumentError if the network has no neurons, or a layer of spikes for which this is not defined."""
+        if not any(isinstance(layer, Neuron) or emits_spikes(layer) for layer in model.modules()):
+            met, todo = "a network without neurons", "Attack it with rule=None, its own gradient"
+            raise ArgumentError(sentence(type(self).__name__, met, "a spiking network", todo))
         for name, layer in model.named_modules():
             if emits_spikes(layer) and not isinstance(layer, Neuron):
                 met = f"layer {name.removeprefix('module.')} ({type(layer).__name__})"

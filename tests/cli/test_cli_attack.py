@@ -128,7 +128,7 @@ def test_an_embedded_network_needs_nothing_else(run: Run, tmp_path: Path, monkey
     ("flags", "line"),
     [
         (["--search", "pdg"], "--search: got 'pdg'; expected one of "),
-        (["--budget.eps", "8/255"], "--budget.eps: got '8/255'; expected a finite number"),
+        (["--budget.eps", "8/0"], "--budget.eps: got '8/0'; expected a finite number"),
         (["--budget.eps", "-1"], "--budget.eps: got -1.0; expected a finite number of at least 0"),
         (["--budget", "spikeflips"], "--budget: got 'spikeflips'; expected one of L0, L2, Linf"),
         (["--rule", "hart"], "AttackRun: got a rule without a search; expected both"),

@@ -297,6 +297,12 @@ def test_the_config_of_a_training_survives() -> None:
     assert parse(FitConfig, ["--optimizer", "adamw", "--epochs=3", "--optimizer.lr", "1e-2"], OPTIMIZERS) == config
 
 
+def test_a_number_of_the_command_line_may_be_a_fraction() -> None:
+    assert parse(FitConfig, ["--optimizer.lr", "1/8", "--optimizer", "sgd"], OPTIMIZERS).optimizer.lr == 0.125
+    with pytest.raises(ConfigError, match="--epochs: got '8/2'; expected a whole number"):
+        parse(FitConfig, ["--epochs", "8/2"], OPTIMIZERS)
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 10**400])
 def test_only_finite_numbers_are_written_and_read(number: float) -> None:
     message = r"^rate: got (-?inf|nan|1000*); expected a finite number\.$"
@@ -466,6 +472,8 @@ def test_flags_change_what_they_name(argv: str, changes: dict[str, Any]) -> None
         ("--count 3.5", "--count: got '3.5'; expected a whole number."),
         ("--count none", "--count: got 'none'; expected a whole number."),
         ("--rate fast", "--rate: got 'fast'; expected a finite number."),
+        ("--rate 8/0", "--rate: got '8/0'; expected a finite number."),
+        ("--rate 8/255/1", "--rate: got '8/255/1'; expected a finite number."),
         ("--rate inf", "--rate: got inf; expected a finite number."),
         ("--limit nan", "--limit: got nan; expected a finite number, or none."),
         ("--widths 3,x", "--widths[1]: got 'x'; expected a whole number."),

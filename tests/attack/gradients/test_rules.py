@@ -435,6 +435,11 @@ def test_a_leaky_readout_alone_has_the_same_gradient_by_every_rule(drive):
         assert torch.equal(input_gradient(network, drive[0], rule), own), rule
 
 
+def test_a_network_without_neurons_is_refused(drive):
+    with pytest.raises(ArgumentError, match=r"^HART: got a network without neurons; expected a spiking network"):
+        input_gradient(Spiking(nn.Linear(5, 4)), drive[0], HART())
+
+
 def test_without_time_refuses_a_leaky_readout(drive):
     network = Spiking(nn.Sequential(nn.Flatten(), IF(), nn.Linear(5, 4), LI()))
     with pytest.raises(ArgumentError, match="whose means over time"):
