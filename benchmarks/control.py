@@ -2,8 +2,8 @@
 
 python benchmarks/control.py --tasks InvertedDoublePendulum-v4 --methods ANN LIF PT-LIF --seeds 0 1 2 --steps 60000
 
-Every training (task, method, seed) goes on from its checkpoint and is kept in results/control/rows.jsonl when it ends;
-a later run trains only what is missing there.
+The seeds of a method are trained side by side. Every training goes on from its checkpoint and is kept in
+results/control/rows.jsonl when it ends; a later run trains only what is missing there. `--add` takes rows of others.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import torch
 from run import HERE, say, store
 
 from spikewright.report.environment import environment
-from spikewright.rl import NEURONS, TD3, LoopConfig, OrdinaryActor, ProxyTarget, SpikingActor, Target, train
+from spikewright.rl import NEURONS, TD3, LoopConfig, OrdinaryActor, ProxyTarget, SpikingActor, Target, train_together
 
 CASE = "control"
 PROXY = {"LIF": ProxyTarget(), "CLIF": ProxyTarget(lr=3e-3, hidden=(800, 600)), "DN": ProxyTarget(lr=3e-3)}
@@ -45,64 +46,90 @@ def method_of(name: str) -> tuple[Any, TD3]:
     return actor, TD3(target=targets[name]) if name in targets else TD3()
 
 
-def kept_rows(path: Path) -> list[dict[str, Any]]:
-    """The trainings that earlier runs have finished."""
+Row = dict[str, Any]
+
+
+def kept_rows(path: Path) -> list[Row]:
+    """The trainings that earlier runs have made."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
 
-def measure(task: str, name: str, config: LoopConfig, folder: Path, minutes: float) -> dict[str, Any] | None:
-    """One training to its end; None if the time was over before."""
+def key(row: Row) -> tuple[str, str, int, int]:
+    """What makes two trainings the same."""
+    return row["task"], row["method"], row["seed"], row["random_steps"]
+
+
+def longest(rows: list[Row]) -> list[Row]:
+    """Of every training the row with most steps."""
+    found: dict[tuple[str, str, int, int], Row] = {}
+    for row in sorted(rows, key=lambda row: row["step"]):
+        found[key(row)] = row
+    return list(found.values())
+
+
+def measure(task: str, name: str, configs: list[LoopConfig], options: argparse.Namespace, minutes: float) -> list[Row]:
+    """Several seeds side by side, to their end or as far as the time goes."""
     actor, algorithm = method_of(name)
 
     def log(**numbers: float) -> None:
-        say(f"{task}, {name}, seed {config.seed}: " + ", ".join(f"{key} {value:.5g}" for key, value in numbers.items()))
+        say(f"{task}, {name}: " + ", ".join(f"{key} {value:.5g}" for key, value in numbers.items()))
 
-    done = train(task, actor, algorithm, config, folder=folder, log=log, minutes=minutes)
-    if done.step < config.steps:
-        return None
-    return {
-        "task": task, "method": name, "seed": config.seed, "steps": config.steps, "random_steps": config.random_steps,
-        "judged": [{"step": judged.step, "returns": judged.returns} for judged in done.judgements],
-        "breakdowns": done.breakdowns, "seconds": done.seconds, "device": "cpu",
-    }  # fmt: skip
+    folders = [options.runs / f"{task}-{name.replace(' ', '-')}-{config.seed}" for config in configs]
+    done = train_together(
+        task, actor, algorithm, configs, folders=folders, log=log, minutes=minutes, device=options.device
+    )
+    return [
+        {
+            "task": task, "method": name, "seed": one.config.seed, "step": one.step, "steps": one.config.steps,
+            "random_steps": one.config.random_steps, "together": len(done), "seconds": one.seconds,
+            "judged": [{"step": judged.step, "returns": judged.returns} for judged in one.judgements],
+            "breakdowns": one.breakdowns, "device": options.device,
+        }
+        for one in done
+    ]  # fmt: skip
 
 
 def main() -> int:
     """Train what is missing and store the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tasks", nargs="+", default=["InvertedDoublePendulum-v4"])
+    parser.add_argument("--tasks", nargs="*", default=["InvertedDoublePendulum-v4"])
     parser.add_argument("--methods", nargs="+", default=["ANN", "LIF", "PT-LIF K=1"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=60_000)
     parser.add_argument("--random_steps", type=int, default=25_000)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop past this time, to go on later")
+    parser.add_argument("--add", type=Path, nargs="*", default=[], help="rows.jsonl of other machines, to store too")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the results")
     parser.add_argument("--runs", type=Path, default=Path("runs/control"), help="folder of the checkpoints")
     options = parser.parse_args()
     torch.set_num_threads(1)
     made_of = environment(("torch", "numpy", "gymnasium", "mujoco", "spikewright"), source=Path(__file__))
+    if options.device != "cpu":
+        made_of["gpu"] = torch.cuda.get_device_name()
     partly, began = options.results / CASE / "rows.jsonl", time.monotonic()
-    for seed in options.seeds:
-        for task in options.tasks:
-            for name in options.methods:
-                done = {(row["task"], row["method"], row["seed"], row["steps"]) for row in kept_rows(partly)}
-                left = options.minutes - (time.monotonic() - began) / 60
-                if (task, name, seed, options.steps) in done or left <= 0:
-                    continue
-                config = LoopConfig(steps=options.steps, random_steps=options.random_steps, seed=seed)
-                folder = options.runs / f"{task}-{name.replace(' ', '-')}-{seed}"
-                row = measure(task, name, config, folder, left)
-                if row is not None:
-                    partly.parent.mkdir(parents=True, exist_ok=True)
-                    with partly.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(row | {"environment": made_of}) + "\n")
+    partly.parent.mkdir(parents=True, exist_ok=True)
+    for task in options.tasks:
+        for name in options.methods:
+            base = LoopConfig(steps=options.steps, random_steps=options.random_steps)
+            done = {key(row) for row in kept_rows(partly) if row["step"] >= options.steps}
+            configs = [replace(base, seed=seed) for seed in options.seeds
+                       if (task, name, seed, options.random_steps) not in done]  # fmt: skip
+            left = options.minutes - (time.monotonic() - began) / 60
+            if not configs or left <= 0:
+                continue
+            rows = measure(task, name, configs, options, left)
+            with partly.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row | {"environment": made_of}) + "\n" for row in rows)
+    rows = longest([row for path in (partly, *options.add) for row in kept_rows(path)])
+    partly.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     result = {
         "case": CASE,
         "what": "Actors on MuJoCo tasks",
         "environment": made_of,
         "device": {"kind": "cpu", "threads": 1},
         "load": os.getloadavg(),
-        "rows": kept_rows(partly),
+        "rows": rows,
     }
     store(result, options.results / CASE)
     return 0
