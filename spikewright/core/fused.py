@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +17,7 @@ from .kernels.derivatives import AS_WIDE_AS_THRESHOLD, code_of
 from .norm_again import norm_behind
 from .packing import recomputes
 from .reset import detached, forward_of, none, subtract, to_zero
+from .surrogate import Surrogate
 from .types import State
 from .unroll import bptt
 
@@ -32,6 +34,7 @@ class Kind:
         detached: whether no gradient passes through the reset.
         code, parameter: surrogate derivative, see `kernels.derivatives`.
         adaptive: whether threshold and activity get the gradients of `at_lif_step`.
+        strict: whether only a potential above the threshold fires, not one that is equal to it.
     """
 
     hierarchical: bool
@@ -40,6 +43,7 @@ class Kind:
     code: int
     parameter: float
     adaptive: bool
+    strict: bool = False
 
 
 def fused(neuron: Any, state: State, xs: Tensor) -> tuple[State, Tensor]:
@@ -101,25 +105,33 @@ def _has_triton() -> bool:
 
 def _described(neuron: Any) -> tuple[Kind, list[Tensor]] | None:
     """A neuron as the loops take it: its kind and its constants; None for one that they do not know."""
-    found = dynamics_of(neuron)
     reset: Any = getattr(neuron, "reset", none)
     spike: Any = getattr(neuron, "spike", None)
+    strict = isinstance(spike, Surrogate) and spike.fires is torch.gt
+    found = dynamics_of(_firing_at_threshold(neuron) if strict else neuron)
     kind, known = _RESETS.get(forward_of(reset)), code_of(spike)
     if kind is None or known is None or not isinstance(found, Leaky | Hierarchical):
         return None
     code, parameter = known
-    if isinstance(found, Hierarchical):
+    if isinstance(found, Hierarchical) and not strict:
         constants = [found.a1, found.b1, found.a2, found.b2, found.v_threshold]
         if found.v_threshold.requires_grad:
             return None
         return Kind(True, kind, isinstance(reset, detached), code, parameter, False), constants
-    if found.mask is not None:
+    if isinstance(found, Hierarchical) or found.mask is not None or (strict and found.activity is not None):
         return None
     constants = [found.decay, found.gain, found.v_threshold]
     if found.activity is None:
-        return Kind(False, kind, isinstance(reset, detached), code, parameter, False), constants
+        return Kind(False, kind, isinstance(reset, detached), code, parameter, False, strict), constants
     adaptive = Kind(False, kind, isinstance(reset, detached), AS_WIDE_AS_THRESHOLD, 1.0, True)
     return adaptive, [*constants, found.activity]
+
+
+def _firing_at_threshold(neuron: Any) -> Any:
+    """The same neuron, constants shared, whose spikes come at the threshold: what `dynamics` can say."""
+    twin = copy.copy(neuron)
+    twin.spike = replace(neuron.spike, fires=torch.ge)
+    return twin
 
 
 class _Fused(torch.autograd.Function):

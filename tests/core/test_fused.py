@@ -93,6 +93,22 @@ def test_equal_to_bptt_for_every_surrogate(kind, spike):
     check(lambda: KINDS[kind](spike=spike).double(), inputs())
 
 
+@pytest.mark.parametrize("kind", ["IF", "LIF", "PLIF"])
+@pytest.mark.parametrize("reset", RESETS.values(), ids=RESETS)
+def test_equal_to_bptt_where_only_what_is_above_the_threshold_fires(kind, reset):
+    make = lambda: KINDS[kind](spike=Rectangle(fires=torch.gt), reset=reset)  # noqa: E731
+    assert fuses(make())
+    check(lambda: make().double(), inputs())
+    neuron, xs = IF(spike=StraightThrough(fires=torch.gt), reset=reset), (inputs() * 4).round() / 4
+    assert not torch.equal(neuron.over_time(xs), IF(reset=reset).over_time(xs))  # some are equal to the threshold
+    assert torch.equal(results(neuron, fused, xs)[0], results(neuron, bptt, xs)[0])
+
+
+def test_what_has_no_passes_above_the_threshold_is_bptt():
+    assert not fuses(LMH(spike=Rectangle(fires=torch.gt)))
+    assert not fuses(LIF(spike=Rectangle(fires=torch.lt)))
+
+
 def test_equal_to_bptt_for_a_threshold_that_adapts():
     check(lambda: ATLIF(decay=0.8, v_threshold=0.7).double(), inputs())
     check(lambda: ATLIF(decay=0.8, v_threshold=torch.tensor([0.7, 0.5, 0.9, 1.1, 0.6])).double(), inputs())
@@ -184,7 +200,7 @@ def test_only_the_input_is_kept():
 
 
 @pytest.mark.parametrize(
-    "neuron", [ALIF(), IF(mask=torch.ones(5)), LIF(spike=Gaussian()), LIF(spike=ATan(fires=torch.gt))]
+    "neuron", [ALIF(), IF(mask=torch.ones(5)), LIF(spike=Gaussian()), LMH(spike=ATan(fires=torch.gt))]
 )
 def test_what_it_does_not_know_runs_as_before(neuron):
     assert not fuses(neuron)

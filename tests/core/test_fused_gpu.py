@@ -96,6 +96,16 @@ def test_equal_to_bptt_for_every_surrogate(kind, spike):
     check(lambda: KINDS[kind](spike=spike), inputs())
 
 
+@pytest.mark.parametrize("kind", ["IF", "LIF", "PLIF"])
+@pytest.mark.parametrize("reset", RESETS.values(), ids=RESETS)
+def test_equal_to_bptt_where_only_what_is_above_the_threshold_fires(kind, reset):
+    make = lambda: KINDS[kind](spike=Rectangle(fires=torch.gt), reset=reset)  # noqa: E731
+    check(make, inputs())
+    neuron = IF(v_threshold=1.0, spike=StraightThrough(fires=torch.gt), reset=reset)
+    xs = (inputs() * 4).round() / 4  # potentials that are equal to the threshold
+    assert torch.equal(results(neuron, fused, xs)[0][0], results(neuron, bptt, xs)[0][0])
+
+
 def test_equal_to_bptt_for_a_threshold_that_adapts():
     check(lambda: ATLIF(decay=0.8, v_threshold=0.7), inputs())
     check(lambda: ATLIF(decay=0.8, v_threshold=torch.tensor([0.7, 0.5, 0.9, 1.1, 0.6])), inputs())

@@ -34,7 +34,8 @@ def forward(
     states, constants = split(kind, given, order)
     ends = [torch.empty_like(part) for part in states]
     loop = loops.hierarchical_forward if kind.hierarchical else loops.leaky_forward
-    _run(loop, (flat, stride, steps, *states, *constants, kind.reset, spikes, *ends), order)
+    how = (kind.reset,) if kind.hierarchical else (kind.reset, kind.strict)
+    _run(loop, (flat, stride, steps, *states, *constants, *how, spikes, *ends), order)
     outputs = order.unflat(spikes, steps).to(xs.dtype), *(order.unflat(end) for end in ends)
     return outputs, (xs,) if keep else (), order
 
@@ -71,12 +72,14 @@ def backward(
     gx, gstates = torch.empty(steps * order.size, dtype=dtype), [torch.empty_like(part) for part in states]
     asked = (*wanted[1 + len(states) :], False)[:4]
     of_constants = [torch.zeros(order.size if ask or kind.hierarchical else 0, dtype=dtype) for ask in asked]
-    how = (kind.reset, kind.detached, kind.code, kind.parameter)
+    how = (kind.detached, kind.code, kind.parameter)
     arguments = (gs, *ends, gx, *gstates, *of_constants)
     if kind.hierarchical:
-        _run(loops.hierarchical_backward, (flat, stride, steps, *states, *constants, *how, *arguments), order)
+        _run(
+            loops.hierarchical_backward, (flat, stride, steps, *states, *constants, kind.reset, *how, *arguments), order
+        )
     else:
-        how = (*how, kind.adaptive)
+        how = (kind.reset, kind.strict, *how, kind.adaptive)
         _run(loops.leaky_backward, (flat, stride, steps, *states, *constants, *how, *arguments), order)
     gradients: list[Tensor | None] = [order.unflat(gx, steps).to(xs.dtype) if wanted[0] else None]
     gradients += [order.unflat(g) if ask else None for g, ask in zip(gstates, wanted[1:])]

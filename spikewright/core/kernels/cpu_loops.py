@@ -40,6 +40,14 @@ def _constant(values, first, size, out):  # pragma: no cover - compiled
 
 
 @compiled
+def _border(threshold, strict, out):  # pragma: no cover - compiled
+    """The lowest potential that fires: the threshold, or where only what lies above it fires the next number."""
+    highest = threshold.dtype.type(np.inf)
+    for i in range(len(out)):
+        out[i] = np.nextafter(threshold[i], highest) if strict else threshold[i]
+
+
+@compiled
 def _charge(kept, v, gained, x, m):  # pragma: no cover - compiled
     for i in range(len(m)):
         m[i] = kept[i] * v[i] + gained[i] * x[i]
@@ -117,21 +125,21 @@ def _derivative(code, parameter, u, threshold, out):  # pragma: no cover - compi
 
 
 @compiled
-def _reset(kind, m, threshold, v):  # pragma: no cover - compiled
+def _reset(kind, m, threshold, border, v):  # pragma: no cover - compiled
     """Potential after the reset."""
     zero, one = m.dtype.type(0), m.dtype.type(1)
     if kind == SUBTRACT:
         for i in range(len(m)):
-            v[i] = m[i] - (one if m[i] >= threshold[i] else zero) * threshold[i]
+            v[i] = m[i] - (one if m[i] >= border[i] else zero) * threshold[i]
     elif kind == TO_ZERO:
         for i in range(len(m)):
-            v[i] = m[i] * (zero if m[i] >= threshold[i] else one)
+            v[i] = m[i] * (zero if m[i] >= border[i] else one)
     else:
         v[:] = m
 
 
 @compiled
-def _reset_backward(kind, detached, m, threshold, gv, gs):  # pragma: no cover - compiled
+def _reset_backward(kind, detached, m, threshold, border, gv, gs):  # pragma: no cover - compiled
     """Gradients of potential before the reset (into `gv`) and spikes (onto `gs`) from that of the potential after."""
     zero = m.dtype.type(0)
     if kind == SUBTRACT:
@@ -143,42 +151,46 @@ def _reset_backward(kind, detached, m, threshold, gv, gs):  # pragma: no cover -
             for i in range(len(m)):
                 gs[i] -= gv[i] * m[i]
         for i in range(len(m)):
-            gv[i] = zero if m[i] >= threshold[i] else gv[i]
+            gv[i] = zero if m[i] >= border[i] else gv[i]
 
 
 @compiled
-def leaky_forward(xs, stride, steps, start, decay, gain, threshold, kind, spikes, end, first, last):  # pragma: no cover
+def leaky_forward(
+    xs, stride, steps, start, decay, gain, threshold, kind, strict, spikes, end, first, last
+):  # pragma: no cover
     """Spikes [T * M] and last potential [M] of leaky neurons, for the blocks first..last."""
     size = len(start)
-    work = np.empty((5, BLOCK), xs.dtype)
-    v, m, kept, gained, limit = work[0], work[1], work[2], work[3], work[4]
+    work = np.empty((6, BLOCK), xs.dtype)
+    v, m, kept, gained, limit, border = work[0], work[1], work[2], work[3], work[4], work[5]
     for block in range(first, last):
         begin = block * BLOCK
         n = min(BLOCK, size - begin)
         _constant(decay, begin, n, kept)
         _constant(gain, begin, n, gained)
         _constant(threshold, begin, n, limit)
+        _border(limit[:n], strict, border[:n])
         v[:n] = start[begin : begin + n]
         for t in range(steps):
             x = xs[t * stride + begin : t * stride + begin + n]
             out = spikes[t * size + begin : t * size + begin + n]
             _charge(kept[:n], v[:n], gained[:n], x, m[:n])
-            _fire(m[:n], limit[:n], out)
-            _reset(kind, m[:n], limit[:n], v[:n])
+            _fire(m[:n], border[:n], out)
+            _reset(kind, m[:n], limit[:n], border[:n], v[:n])
         end[begin : begin + n] = v[:n]
 
 
 @compiled
 def leaky_backward(
-    xs, stride, steps, start, decay, gain, threshold, kind, detached, code, parameter, adaptive,
+    xs, stride, steps, start, decay, gain, threshold, kind, strict, detached, code, parameter, adaptive,
     gs, gend, gx, gstart, gdecay, ggain, gthreshold, gactivity, first, last,
 ):  # fmt: skip  # pragma: no cover
     """Gradients of leaky neurons for the blocks first..last; an array of length 0 is a gradient nobody asks for."""
     size = len(start)
     trace = np.empty((3, steps, BLOCK), xs.dtype)
     ms, vs, ks = trace[0], trace[1], trace[2]
-    work = np.empty((7, BLOCK), xs.dtype)
+    work = np.empty((8, BLOCK), xs.dtype)
     v, u, kept, gained, limit, gv, g = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    border = work[7]
     zero, one = xs.dtype.type(0), xs.dtype.type(1)
     for block in range(first, last):
         begin = block * BLOCK
@@ -187,6 +199,7 @@ def leaky_backward(
         _constant(decay, begin, n, kept)
         _constant(gain, begin, n, gained)
         _constant(threshold, begin, n, limit)
+        _border(limit[:n], strict, border[:n])
         v[:n] = start[here]
         for t in range(steps):
             x = xs[t * stride + begin : t * stride + begin + n]
@@ -195,7 +208,7 @@ def leaky_backward(
             _charge(kept[:n], v[:n], gained[:n], x, m[:n])
             _minus(m[:n], limit[:n], u[:n])
             _derivative(code, parameter, u[:n], limit[:n], ks[t, :n])
-            _reset(kind, m[:n], limit[:n], v[:n])
+            _reset(kind, m[:n], limit[:n], border[:n], v[:n])
         gv[:n] = zero
         if len(gend):
             gv[:n] = gend[here]
@@ -206,8 +219,8 @@ def leaky_backward(
             g[:n] = gs[t * size + begin : t * size + begin + n]
             if len(gthreshold) and not adaptive and kind == SUBTRACT:
                 for i in range(n):
-                    gthreshold[begin + i] -= gv[i] * (one if m[i] >= limit[i] else zero)
-            _reset_backward(kind, detached, m[:n], limit[:n], gv[:n], g[:n])
+                    gthreshold[begin + i] -= gv[i] * (one if m[i] >= border[i] else zero)
+            _reset_backward(kind, detached, m[:n], limit[:n], border[:n], gv[:n], g[:n])
             if len(gthreshold) and adaptive:
                 for i in range(n):
                     gthreshold[begin + i] -= g[i] * k[i] * k[i] * limit[i]
@@ -216,7 +229,7 @@ def leaky_backward(
                     gthreshold[begin + i] -= g[i] * k[i]
             if len(gactivity):
                 for i in range(n):
-                    gactivity[begin + i] += (k[i] * limit[i]) if m[i] >= limit[i] else zero
+                    gactivity[begin + i] += (k[i] * limit[i]) if m[i] >= border[i] else zero
             _add_product(g[:n], k[:n], gv[:n])
             _times(gv[:n], gained[:n], into)
             if len(ggain):
@@ -252,7 +265,7 @@ def hierarchical_forward(
                 d[i] = p1[i] * d[i] + q1[i] * v[i] + x[i]
             _charge(p2[:n], v[:n], q2[:n], d[:n], m[:n])
             _fire(m[:n], limit[:n], out)
-            _reset(kind, m[:n], limit[:n], v[:n])
+            _reset(kind, m[:n], limit[:n], limit[:n], v[:n])
         dendrite_end[here], end[here] = d[:n], v[:n]
 
 
@@ -296,7 +309,7 @@ def hierarchical_backward(
             _charge(p2[:n], v[:n], q2[:n], after[:n], m[:n])
             _minus(m[:n], limit[:n], u[:n])
             _derivative(code, parameter, u[:n], limit[:n], ks[t, :n])
-            _reset(kind, m[:n], limit[:n], vs[t + 1, :n])
+            _reset(kind, m[:n], limit[:n], limit[:n], vs[t + 1, :n])
         gv[:n] = zero
         if len(gend):
             gv[:n] = gend[here]
@@ -307,7 +320,7 @@ def hierarchical_backward(
             m, v, d, after, k = ms[t], vs[t], ds[t], ds[t + 1], ks[t]
             into = gx[t * size + begin : t * size + begin + n]
             g[:n] = gs[t * size + begin : t * size + begin + n]
-            _reset_backward(kind, detached, m[:n], limit[:n], gv[:n], g[:n])
+            _reset_backward(kind, detached, m[:n], limit[:n], limit[:n], gv[:n], g[:n])
             _add_product(g[:n], k[:n], gv[:n])
             _add_product(q2[:n], gv[:n], gd[:n])
             into[:] = gd[:n]

@@ -39,7 +39,9 @@ def forward(
     else:
         ones = _ones(order, one_decay=constants[0], one_gain=constants[1], one_threshold=constants[2])
         outputs = spikes, distances, *ends
-        loops.leaky_forward[_grid(order)](flat, stride, order.size, *states, *constants, *outputs, **ones, **how)
+        loops.leaky_forward[_grid(order)](
+            flat, stride, order.size, *states, *constants, *outputs, strict=kind.strict, **ones, **how
+        )
         kept = (distances, xs) if given[2].requires_grad else (distances,)
     return (order.unflat(spikes, steps), *(order.unflat(end) for end in ends)), kept, order
 
@@ -85,7 +87,7 @@ def backward(
         activity = given[-1] if kind.adaptive else constants[0]
         loops.leaky_backward[_grid(order)](
             distances, xs, stride, order.size, *states, *constants, gs, *ends, gx, *gstates, *of_constants,
-            kind.parameter, adaptive=kind.adaptive, one_activity=activity.numel() == 1, **ones,
+            kind.parameter, adaptive=kind.adaptive, strict=kind.strict, one_activity=activity.numel() == 1, **ones,
             **dict(zip(names, asked)), **how,
         )  # fmt: skip
     gradients: list[Tensor | None] = [order.unflat(gx, steps) if wanted[0] else None]

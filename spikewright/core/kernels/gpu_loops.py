@@ -62,6 +62,7 @@ def leaky_forward(
     xs, stride, size, start, decay, gain, threshold, spikes, distances, end,
     steps: tl.constexpr, reset: tl.constexpr, block: tl.constexpr,
     one_decay: tl.constexpr, one_gain: tl.constexpr, one_threshold: tl.constexpr, keep: tl.constexpr,
+    strict: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = i < size
@@ -73,7 +74,7 @@ def leaky_forward(
     for t in tl.range(steps, loop_unroll_factor=4):
         x = tl.load(xs + t * (0 * i + stride) + i, mask=inside, other=0.0).to(v.dtype)
         m = kept * v + gained * x
-        fired = m >= limit
+        fired = m > limit if strict else m >= limit
         at = t * wide + i
         tl.store(spikes + at, fired.to(spikes.dtype.element_ty), mask=inside)
         if keep:
@@ -95,6 +96,7 @@ def leaky_backward(
     block: tl.constexpr, one_decay: tl.constexpr, one_gain: tl.constexpr, one_threshold: tl.constexpr,
     one_activity: tl.constexpr, has_spikes: tl.constexpr, has_end: tl.constexpr,
     want_decay: tl.constexpr, want_gain: tl.constexpr, want_threshold: tl.constexpr, want_activity: tl.constexpr,
+    strict: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = i < size
@@ -113,7 +115,7 @@ def leaky_backward(
         t = steps - 1 - back
         at = t * wide + i
         m = u + limit
-        fired = u >= 0
+        fired = u > 0 if strict else u >= 0
         g = zero
         if has_spikes:
             g = tl.load(gspikes + at, mask=inside, other=0.0).to(zero.dtype)
@@ -142,10 +144,11 @@ def leaky_backward(
         u = tl.load(distances + at - size, mask=inside & (t > 0), other=0.0).to(zero.dtype)
         if want_decay:
             m = u + limit
+            fired = u > 0 if strict else u >= 0
             if reset == 0:
-                before = tl.where(u >= 0, u, m)
+                before = tl.where(fired, u, m)
             elif reset == 1:
-                before = tl.where(u >= 0, 0.0, m)
+                before = tl.where(fired, 0.0, m)
             else:
                 before = m
             of_decay += gv * tl.where(t > 0, before, first)
