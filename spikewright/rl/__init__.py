@@ -13,8 +13,11 @@ from .critic import TwinCritic as TwinCritic
 from .ddpg import DDPG as DDPG
 from .ddpg import ddpg_target as ddpg_target
 from .evaluate import returns as returns
-from .loop import LoopConfig as LoopConfig
 from .loop import train as train
+from .loop import train_together as train_together
+from .loop_config import LoopConfig as LoopConfig
+from .recorded import Acting as Acting
+from .recorded import Updates as Updates
 from .target import ProxyTarget as ProxyTarget
 from .target import SoftTarget as SoftTarget
 from .target import Target as Target

@@ -14,6 +14,7 @@ from ..coding.population import Population
 from ..coding.readout import mean
 from ..core.arguments import check_whole
 from ..core.errors import ArgumentError, sentence
+from ..core.fused import fused
 from ..core.neuron import Neuron
 from ..core.reset import subtract, to_zero
 from ..core.spiking import Spiking
@@ -30,8 +31,10 @@ def _spike() -> Rectangle:
 
 
 def published_lif() -> LIF:
-    """v' = 0.75 v + x, spikes above 0.5, reset to zero through which the gradient passes."""
-    return LIF(tau=-1 / math.log(0.75), v_threshold=0.5, spike=_spike(), reset=to_zero)
+    """v' = 0.75 v + x, spikes above 0.5, reset to zero through which the gradient passes; all steps in one pass."""
+    neuron = LIF(tau=-1 / math.log(0.75), v_threshold=0.5, spike=_spike(), reset=to_zero)
+    neuron.unroll = fused
+    return neuron
 
 
 def published_clif() -> CubaLIF:
@@ -155,9 +158,9 @@ class SpikingActor(nn.Module):
         check_whole("SpikingActor.timesteps", timesteps, least=1)
         self.timesteps = timesteps
         self.encoder = Population(space.observations, population)
-        layers: list[nn.Module] = [
-            IF(v_threshold=ENCODER_THRESHOLD, spike=StraightThrough(fires=torch.gt), reset=subtract)
-        ]
+        first = IF(v_threshold=ENCODER_THRESHOLD, spike=StraightThrough(fires=torch.gt), reset=subtract)
+        first.unroll = fused
+        layers: list[nn.Module] = [first]
         inputs = space.observations * population
         for outputs in (*hidden, space.actions * population):
             layers += [nn.Linear(inputs, outputs), neuron()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..core.fill import fill
 from .actor import Space
-from .target import Draw
+from .buffer import Transitions
+from .target import Draw, TargetActor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,27 +31,43 @@ class Learner(nn.Module, ABC):
     """Everything that changes while an actor learns, but the buffer.
 
     Args:
-        actor: the policy that is trained and deployed.
+        actor: the policy that is trained and deployed; all else is made where it is.
     """
+
+    target: TargetActor
 
     def __init__(self, actor: nn.Module) -> None:
         super().__init__()
         self.actor, self.updates = actor, 0
 
+    @property
+    def due(self) -> bool:
+        """Whether the next update moves the actor, too."""
+        return True
+
+    def noise(self, number: int, generator: torch.Generator) -> Tensor:
+        """What an update from batches of `number` transitions draws besides them, on the CPU; empty for nothing."""
+        return torch.empty(0)
+
     @abstractmethod
-    def update(self, draw: Draw, generator: torch.Generator) -> dict[str, float]:
-        """One update from drawn transitions; numbers to log."""
+    def learn(self, batches: Sequence[Transitions], noise: Tensor, *, with_actor: bool) -> dict[str, Tensor]:
+        """One update from `target.batches` batches: work on tensors alone, which never looks at their values.
+
+        Returns:
+            Numbers to log, each a tensor that has to be waited for.
+        """
+
+    def update(self, draw: Draw, generator: torch.Generator) -> dict[str, Tensor]:
+        """One update from drawn transitions; see `learn`."""
+        batches = [draw() for _ in range(self.target.batches)]
+        noise = self.noise(len(batches[-1].x), generator).to(batches[-1].x.device)
+        numbers = self.learn(batches, noise, with_actor=self.due)
+        self.updates += 1
+        return numbers
 
     @abstractmethod
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """All optimisers, in a fixed order."""
-
-    @staticmethod
-    def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """One step of an optimiser; gradients that others have left are discarded."""
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values of a checkpoint."""

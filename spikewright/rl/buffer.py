@@ -29,6 +29,7 @@ class ReplayBuffer:
     Args:
         capacity: how many are kept.
         observations, actions: numbers in an observation and in an action.
+        device: where batches are made. `rows` stays on the host; a GPU has a copy, which gets new rows before a draw.
 
     Source: Lin 1992, "Self-Improving Reactive Agents Based on Reinforcement Learning, Planning and Teaching", Machine
         Learning 8.
@@ -41,11 +42,15 @@ class ReplayBuffer:
         (2, [1.0, 2.0])
     """
 
-    def __init__(self, capacity: int, observations: int, actions: int) -> None:
+    def __init__(self, capacity: int, observations: int, actions: int, device: torch.device | str = "cpu") -> None:
         check_whole("ReplayBuffer.capacity", capacity, least=1)
         self.sizes = (observations, actions, 1, observations, 1)
         self.rows = np.zeros((capacity, sum(self.sizes)), np.float32)
         self.place, self.filled = 0, 0
+        self.device, self.pending = torch.device(device), []
+        on_host = self.device.type == "cpu"
+        self.kept = torch.from_numpy(self.rows) if on_host else torch.zeros(self.rows.shape, device=self.device)
+        """The rows where batches are made: on the CPU they themselves."""
 
     def __len__(self) -> int:
         return self.filled
@@ -61,6 +66,8 @@ class ReplayBuffer:
             met, todo = "NaN or infinite numbers in a transition", "Look at what the environment gives"
             raise DataError(sentence("ReplayBuffer.add", met, "finite numbers", todo))
         self.rows[self.place] = row
+        if self.device.type != "cpu":
+            self.pending.append(self.place)
         self.place = (self.place + 1) % len(self.rows)
         self.filled = min(self.filled + 1, len(self.rows))
 
@@ -70,11 +77,32 @@ class ReplayBuffer:
         Raises:
             DataError: if there is none yet.
         """
+        self.flush()
+        return self.of(self.kept[torch.from_numpy(self.draw(number, generator)).to(self.device)])
+
+    def draw(self, number: int, generator: np.random.Generator) -> np.ndarray:
+        """Places of transitions to learn from; the same numbers wherever batches are made.
+
+        Raises:
+            DataError: if there is none yet.
+        """
         if not self.filled:
             raise DataError(sentence("ReplayBuffer.sample", "an empty buffer", "one with transitions"))
-        picked = torch.from_numpy(self.rows[generator.integers(0, self.filled, number)])
-        x, action, reward, after, goes_on = picked.split(self.sizes, 1)
+        return generator.integers(0, self.filled, number)
+
+    def of(self, rows: Tensor) -> Transitions:
+        """Rows [N, 2 * D + A + 2] as a batch."""
+        x, action, reward, after, goes_on = rows.split(self.sizes, 1)
         return Transitions(x, action, reward[:, 0], after, goes_on[:, 0])
+
+    def flush(self) -> None:
+        """Bring the rows that are new to the device."""
+        if len(self.pending) > _FEW:
+            self.kept[: self.filled].copy_(torch.from_numpy(self.rows[: self.filled]))
+        elif self.pending:
+            places = torch.tensor(self.pending)
+            self.kept[places.to(self.device)] = torch.from_numpy(self.rows[self.pending]).to(self.device)
+        self.pending.clear()
 
     def state(self) -> dict[str, Tensor]:
         """What `restore` needs: the transitions there are, and where the next one goes."""
@@ -93,4 +121,10 @@ class ReplayBuffer:
             allowed = f"{len(self.rows)} rows of {self.rows.shape[1]}"
             raise CheckpointError(sentence("ReplayBuffer.restore", met, allowed, "Resume with the same settings"))
         self.rows[:filled] = state["rows"].numpy()
+        self.kept[:filled].copy_(torch.from_numpy(self.rows[:filled]))
+        self.pending.clear()
         self.place, self.filled = place, filled
+
+
+_FEW = 1000
+"""Rows that are brought to a device one by one; of more, all are."""

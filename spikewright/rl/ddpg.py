@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -10,11 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..core.arguments import check_whole
+from ..core.device import device_of
 from ..core.errors import ArgumentError, sentence
 from ..models.mlp import mlp
 from .actor import Space
 from .algorithm import Algorithm, Learner
-from .target import Draw, SoftTarget, Target, soft_update
+from .buffer import Transitions
+from .descent import adam, descend
+from .target import SoftTarget, Target, soft_update
 
 
 def ddpg_target(reward: Tensor, goes_on: Tensor, value: Tensor, discount: float) -> Tensor:
@@ -69,7 +73,7 @@ class DDPG(Algorithm):
 
 
 class DDPGLearner(Learner):
-    """Networks and optimisers of one training; `update` is the algorithm."""
+    """Networks and optimisers of one training; `learn` is the algorithm."""
 
     def __init__(self, config: DDPG, actor: nn.Module, space: Space) -> None:
         super().__init__(actor)
@@ -78,31 +82,30 @@ class DDPGLearner(Learner):
         self.critic = mlp(1, nn.ReLU, shape=shape, widths=config.critic_hidden, mean=(), std=())
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target = config.target.build(actor, space)
-        self.actor_optimizer = torch.optim.Adam(actor.parameters(), config.actor_lr)
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), config.critic_lr)
+        self.to(device_of(actor))
+        self.actor_optimizer = adam(actor, config.actor_lr)
+        self.critic_optimizer = adam(self.critic, config.critic_lr)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.actor_optimizer, self.critic_optimizer, *self.target.optimizers()]
 
-    def update(self, draw: Draw, generator: torch.Generator) -> dict[str, float]:
+    def learn(self, batches: Sequence[Transitions], noise: Tensor, *, with_actor: bool) -> dict[str, Tensor]:
         """One update of critic, actor and targets."""
-        config = self.config
-        batch = self.target.before_critic(self.actor, draw)
+        config, batch = self.config, batches[-1]
+        self.target.before_critic(self.actor, batches)
         with torch.no_grad():
             value = _value(self.target_critic, batch.after, self.target(batch.after))
             y = ddpg_target(batch.reward, batch.goes_on, value, config.discount)
         critic_loss = F.mse_loss(_value(self.critic, batch.x, batch.action), y)
-        self.descend(self.critic_optimizer, critic_loss)
-        actor_loss = -_value(self.critic, batch.x, self.actor(batch.x)).mean()
-        self.descend(self.actor_optimizer, actor_loss)
-        soft_update(self.target_critic, self.critic, config.share)
-        self.target.after_actor(self.actor, config.share)
-        self.updates += 1
-        return {
-            "critic_loss": float(critic_loss.detach()),
-            "value": float(y.mean()),
-            "actor_loss": float(actor_loss.detach()),
-        }
+        descend(self.critic_optimizer, critic_loss)
+        numbers = {"critic_loss": critic_loss.detach(), "value": y.mean()}
+        if with_actor:
+            actor_loss = -_value(self.critic, batch.x, self.actor(batch.x)).mean()
+            descend(self.actor_optimizer, actor_loss)
+            soft_update(self.target_critic, self.critic, config.share)
+            self.target.after_actor(self.actor, config.share)
+            numbers["actor_loss"] = actor_loss.detach()
+        return numbers
 
 
 def _value(critic: nn.Module, x: Tensor, action: Tensor) -> Tensor:

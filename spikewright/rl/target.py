@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..core.arguments import check_whole
+from ..core.device import device_of
 from ..core.errors import ArgumentError, sentence
 from .actor import OrdinaryActor, Space
 from .buffer import Transitions
+from .descent import adam, descend
 
 Draw = Callable[[], Transitions]
 
@@ -32,10 +34,10 @@ def soft_update(target: nn.Module, source: nn.Module, share: float) -> None:
         >>> target.weight.item()
         2.0
     """
-    for slow, fast in zip(target.parameters(), source.parameters(), strict=True):
-        slow.lerp_(fast, share)
-    for slow, fast in zip(target.buffers(), source.buffers(), strict=True):
-        slow.copy_(fast)
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), share)  # pyright: ignore[reportPrivateImportUsage]
+    slow, fast = list(target.buffers()), list(source.buffers())
+    if slow:
+        torch._foreach_copy_(slow, fast)  # pyright: ignore[reportPrivateImportUsage]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +52,16 @@ class Target(ABC):
 class TargetActor(nn.Module, ABC):
     """A target while a network is trained; the actor itself is never changed by it."""
 
+    batches: int = 1
+    """How many batches are drawn for an update; the last one is what critics and actor learn from."""
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Observations [N, D] -> actions [N, A]."""
 
     @abstractmethod
-    def before_critic(self, actor: nn.Module, draw: Draw) -> Transitions:
-        """Draw the batch of this update; the last one drawn is the one that critics and actor learn from."""
+    def before_critic(self, actor: nn.Module, batches: Sequence[Transitions]) -> None:
+        """Learn from the batches of this update, before the critics do."""
 
     @abstractmethod
     def after_actor(self, actor: nn.Module, share: float) -> None:
@@ -86,8 +91,8 @@ class _SlowCopy(TargetActor):
     def forward(self, x: Tensor) -> Tensor:
         return self.actor(x)
 
-    def before_critic(self, actor: nn.Module, draw: Draw) -> Transitions:
-        return draw()
+    def before_critic(self, actor: nn.Module, batches: Sequence[Transitions]) -> None:
+        """A copy does not learn."""
 
     def after_actor(self, actor: nn.Module, share: float) -> None:
         soft_update(self.actor, actor, share)
@@ -123,7 +128,7 @@ class ProxyTarget(Target):
             raise ArgumentError(sentence("ProxyTarget.lr", repr(self.lr), "a number of at least 0"))
 
     def build(self, actor: nn.Module, space: Space) -> TargetActor:
-        return Proxy(OrdinaryActor(space, hidden=self.hidden), self.updates, self.lr)
+        return Proxy(OrdinaryActor(space, hidden=self.hidden).to(device_of(actor)), self.updates, self.lr)
 
 
 class Proxy(TargetActor):
@@ -131,26 +136,22 @@ class Proxy(TargetActor):
 
     def __init__(self, network: nn.Module, updates: int, lr: float) -> None:
         super().__init__()
-        self.network, self.updates = network, updates
-        self.optimizer = torch.optim.Adam(network.parameters(), lr)
+        self.network, self.batches = network, updates
+        self.optimizer = adam(network, lr)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x)
 
-    def before_critic(self, actor: nn.Module, draw: Draw) -> Transitions:
-        batches = [draw() for _ in range(self.updates)]
+    def before_critic(self, actor: nn.Module, batches: Sequence[Transitions]) -> None:
         with torch.no_grad():  # the actor stands still meanwhile: one pass for all batches
             actions = actor(torch.cat([batch.x for batch in batches])).split([len(batch.x) for batch in batches])
         for batch, action in zip(batches, actions):
             self.imitate(batch.x, action)
-        return batches[-1]
 
     def imitate(self, x: Tensor, action: Tensor) -> Tensor:
         """One update towards the actor's actions; the loss before it."""
         loss = F.mse_loss(self.network(x), action)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        descend(self.optimizer, loss)
         return loss.detach()
 
     def after_actor(self, actor: nn.Module, share: float) -> None:

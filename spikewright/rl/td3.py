@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -10,11 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..core.arguments import check_whole
+from ..core.device import device_of
 from ..core.errors import ArgumentError, sentence
 from .actor import Space
 from .algorithm import Algorithm, Learner
+from .buffer import Transitions
 from .critic import TwinCritic
-from .target import Draw, SoftTarget, Target, soft_update
+from .descent import adam, descend
+from .target import SoftTarget, Target, soft_update
 
 
 def td3_target(reward: Tensor, goes_on: Tensor, first: Tensor, second: Tensor, discount: float) -> Tensor:
@@ -98,7 +102,10 @@ class TD3(Algorithm):
 
 
 class TD3Learner(Learner):
-    """Networks and optimisers of one training; `update` is the algorithm."""
+    """Networks and optimisers of one training; `learn` is the algorithm."""
+
+    reach: Tensor
+    middle: Tensor
 
     def __init__(self, config: TD3, actor: nn.Module, space: Space) -> None:
         super().__init__(actor)
@@ -106,32 +113,40 @@ class TD3Learner(Learner):
         self.critic = TwinCritic(space, hidden=config.critic_hidden)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target = config.target.build(actor, space)
-        self.reach = (torch.tensor(space.high) - torch.tensor(space.low)) / 2
-        self.middle = (torch.tensor(space.high) + torch.tensor(space.low)) / 2
-        self.actor_optimizer = torch.optim.Adam(actor.parameters(), config.actor_lr)
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), config.critic_lr)
+        low, high = torch.tensor(space.low), torch.tensor(space.high)
+        self.register_buffer("reach", (high - low) / 2, persistent=False)
+        self.register_buffer("middle", (high + low) / 2, persistent=False)
+        self.to(device_of(actor))
+        self.actor_optimizer = adam(actor, config.actor_lr)
+        self.critic_optimizer = adam(self.critic, config.critic_lr)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.actor_optimizer, self.critic_optimizer, *self.target.optimizers()]
 
-    def update(self, draw: Draw, generator: torch.Generator) -> dict[str, float]:
+    @property
+    def due(self) -> bool:
+        return (self.updates + 1) % self.config.delay == 0
+
+    def noise(self, number: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(number, len(self.reach), generator=generator)
+
+    def learn(self, batches: Sequence[Transitions], noise: Tensor, *, with_actor: bool) -> dict[str, Tensor]:
         """One update of the critics, and every `delay` times one of the actor and the targets."""
-        config = self.config
-        batch = self.target.before_critic(self.actor, draw)
-        noise = config.target_noise * torch.randn(batch.action.shape, generator=generator)
+        config, batch = self.config, batches[-1]
+        self.target.before_critic(self.actor, batches)
         with torch.no_grad():
+            noise = config.target_noise * noise
             action = smoothed(self.target(batch.after), noise, self.reach, self.middle, config.target_clip)
             q1, q2 = self.target_critic(batch.after, action)
             y = td3_target(batch.reward, batch.goes_on, q1, q2, config.discount)
         first, second = self.critic(batch.x, batch.action)
         critic_loss = F.mse_loss(first, y) + F.mse_loss(second, y)
-        self.descend(self.critic_optimizer, critic_loss)
-        self.updates += 1
-        numbers = {"critic_loss": float(critic_loss.detach()), "value": float(y.mean())}
-        if self.updates % config.delay == 0:
+        descend(self.critic_optimizer, critic_loss)
+        numbers = {"critic_loss": critic_loss.detach(), "value": y.mean()}
+        if with_actor:
             actor_loss = -self.critic.one(batch.x, self.actor(batch.x)).mean()
-            self.descend(self.actor_optimizer, actor_loss)
+            descend(self.actor_optimizer, actor_loss)
             soft_update(self.target_critic, self.critic, config.share)
             self.target.after_actor(self.actor, config.share)
-            numbers["actor_loss"] = float(actor_loss.detach())
+            numbers["actor_loss"] = actor_loss.detach()
         return numbers

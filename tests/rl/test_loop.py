@@ -103,7 +103,7 @@ def broken():
 
 
 def test_a_broken_environment_is_begun_anew_and_counted(broken, monkeypatch):
-    monkeypatch.setattr("spikewright.rl.loop.returns", lambda *args, **kwargs: [0.0])
+    monkeypatch.setattr("spikewright.rl.evaluate.Arena.returns", lambda self: [0.0])
     training = train(broken, ACTOR, ALGORITHM, SMALL)
     assert training.step == 90
     assert training.breakdowns > 10

@@ -85,11 +85,9 @@ def test_a_proxy_leaves_the_actor_alone(make):
     actor = make(SPACE)
     proxy = ProxyTarget(updates=3).build(actor, SPACE)
     before, own = weights(actor), weights(proxy)
-    draws = Draws()
-    batch = proxy.before_critic(actor, draws)
+    assert proxy.batches == 3
+    proxy.before_critic(actor, [transitions(seed=seed) for seed in range(3)])
     proxy.after_actor(actor, 0.5)
-    assert len(draws.drawn) == 3
-    assert batch is draws.drawn[-1]
     assert same(actor, before)
     assert all(p.grad is None for p in actor.parameters())
     assert not same(proxy, own)
@@ -97,11 +95,10 @@ def test_a_proxy_leaves_the_actor_alone(make):
 
 def test_a_slow_copy_draws_one_batch_and_follows():
     actor = SpikingActor(SPACE)
-    target, draws = SoftTarget().build(actor, SPACE), Draws()
+    target = SoftTarget().build(actor, SPACE)
     x = torch.randn(3, 4)
     assert torch.equal(target(x), actor(x))
-    assert target.before_critic(actor, draws) is draws.drawn[0]
-    assert len(draws.drawn) == 1
+    assert target.batches == 1
     with torch.no_grad():
         actor.decoder.bias += 1
     target.after_actor(actor, 0.25)
