@@ -97,6 +97,7 @@ def main() -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=60_000)
     parser.add_argument("--random_steps", type=int, default=25_000)
+    parser.add_argument("--evaluate_every", type=int, default=5_000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop past this time, to go on later")
     parser.add_argument("--add", type=Path, nargs="*", default=[], help="rows.jsonl of other machines, to store too")
@@ -111,7 +112,9 @@ def main() -> int:
     partly.parent.mkdir(parents=True, exist_ok=True)
     for task in options.tasks:
         for name in options.methods:
-            base = LoopConfig(steps=options.steps, random_steps=options.random_steps)
+            base = LoopConfig(
+                steps=options.steps, random_steps=options.random_steps, evaluate_every=options.evaluate_every
+            )
             done = {key(row) for row in kept_rows(partly) if row["step"] >= options.steps}
             configs = [replace(base, seed=seed) for seed in options.seeds
                        if (task, name, seed, options.random_steps) not in done]  # fmt: skip
