@@ -42,19 +42,21 @@ PLANS = {"plan": torch.float32, "plan, bfloat16": torch.bfloat16}
 WAYS = ("source", "torch", "torch, channels last", *PLANS)
 
 
-def compare(device: torch.device, batches: tuple[int, ...], rounds: int, seconds: float, tiny: bool) -> dict[str, Any]:
+def compare(
+    device: torch.device, names: list[str], batches: tuple[int, ...], rounds: int, seconds: float, tiny: bool
+) -> dict[str, Any]:
     """Convert, compare and time both networks; return the result as stored."""
     torch.backends.cudnn.benchmark = True
     begin, runs, about, plans, left_out = time.monotonic(), [], [], {}, []
     ways: dict[str, dict[str, Any]] = {}
     chunk = batches[-1]  # judged in batches that are timed too, so that nothing is compiled twice
-    for name in NETWORKS:
+    for name in names:
         say(f"{name}, T = {TIMESTEPS}: converting and judging")
         source, model, trained = _converted(name)
         ways[name] = _ways(source.to(device), model.to(device), _images(8).to(device))
         about.append({"network": name, "trained": trained, **_judged(ways[name], device, chunk, 1 if tiny else 3)})
     for batch in batches:
-        for name in NETWORKS:
+        for name in names:
             if time.monotonic() - begin > seconds:
                 left_out.append(f"{name}, batches of {batch}: out of time")
                 continue
@@ -62,7 +64,7 @@ def compare(device: torch.device, batches: tuple[int, ...], rounds: int, seconds
             found, failed = _timed(ways[name], _images(batch).to(device), rounds)
             runs += [{"network": name, "timesteps": TIMESTEPS, "batch": batch, **run} for run in found]
             left_out += [f"{name}, batches of {batch}: {line}" for line in failed]
-    for name in NETWORKS:
+    for name in names:
         try:
             plan = ways[name]["plan"].explain(repeat(_images(chunk).to(device), TIMESTEPS))
             plans[name] = {"caption": plan.caption, "rows": [list(row) for row in plan.rows]}
@@ -230,6 +232,7 @@ def main() -> int:
     """Run the benchmark as the command line asks, store its result and bring the pages up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1, or cpu to try the script out")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64, 256], help="images at a time")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=45.0, help="no further batch size begins after that time")
@@ -241,7 +244,7 @@ def main() -> int:
         return 1
     before = os.getloadavg()
     batches, rounds = ((1, 4), 1) if options.tiny else (tuple(options.batches), options.rounds)
-    result = compare(torch.device(options.device), batches, rounds, options.seconds, options.tiny)
+    result = compare(torch.device(options.device), options.networks, batches, rounds, options.seconds, options.tiny)
     result["load_before_and_after"] = [before, os.getloadavg()]
     print(table(result).to_markdown())
     print(judged(result).to_markdown())

@@ -24,6 +24,7 @@ from .after_step import AfterStep, call
 from .ahead import ahead
 from .batch_norm import shared_batch_norm
 from .evaluate import accuracy
+from .inner import own_gradients
 from .loader import Batch, EpochBatches, epoch_batches
 from .losses import Loss
 from .optim import SGD, Optimizer, cosine
@@ -264,7 +265,8 @@ def _gradients(
     for number, part in enumerate(parts):
         share = len(part[1]) / whole
         with fabric.no_backward_sync(net, enabled=number + 1 < len(parts)):
-            value, numbers = loss(net, part, draws)
+            with own_gradients():
+                value, numbers = loss(net, part, draws)
             scaled = value if share == 1 else value * (share * fabric.world_size)  # processes average gradients
             values.append(share * float(value.detach()))
             if fabric.world_size == 1:

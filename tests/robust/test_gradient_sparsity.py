@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from spikewright.attack import FGSM, Linf
 from spikewright.coding import last, repeat
 from spikewright.core import Spiking
 from spikewright.core.errors import ArgumentError, ShapeError
@@ -16,7 +17,8 @@ from spikewright.core.fused import fused
 from spikewright.core.packing import packed_spikes
 from spikewright.robust import Attacked, View, adversarial, gradient_sparsity, row_sums
 from spikewright.robust.gradient_sparsity import against_rival, squared_quotient, strongest_rival
-from spikewright.train import rate_cross_entropy
+from spikewright.train import SGD, FitConfig, fit, rate_cross_entropy
+from spikewright.train.launch import launched
 from tests.robust.conftest import T, gradients, network, same, smooth
 
 
@@ -252,3 +254,16 @@ def test_what_has_no_gradient_or_no_classes_is_refused(batch) -> None:
     loss, one = gradient_sparsity(ce(1), weight=1.0, readout=last), (torch.zeros(1, 2), torch.tensor([0]))
     with pytest.raises(ShapeError, match=r"got a read-out of shape \[1, 1\]; expected logits \[N, K\] of two classes"):
         loss(Spiking(nn.Linear(2, 1)), one, torch.Generator())
+
+
+@pytest.mark.parametrize("attacked", [False, True])
+def test_it_trains_in_mixed_precision(attacked, batch) -> None:
+    """It takes a gradient of its own through what makes the precision mixed."""
+    loss = gradient_sparsity(ce(), weight=0.1)
+    if attacked:
+        examples = Attacked(search=FGSM(), budget=Linf(eps=8 / 255))
+        loss = adversarial(loss, examples, View(timesteps=T))
+    with launched("cpu", "bf16-mixed") as fabric:
+        (row,) = fit(network(), loss, [batch] * 2, None, FitConfig(epochs=1, optimizer=SGD(lr=0.1)), fabric=fabric)
+    assert math.isfinite(row["loss"])
+    assert row["gradient penalty"] > 0
