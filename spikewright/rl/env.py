@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -28,8 +32,7 @@ def make(task: str, *, render: bool = False) -> Any:
         raise ArgumentError(sentence("rl.make", "no package gymnasium", "it installed", todo)) from error
     if not isinstance(task, str):
         raise ArgumentError(sentence("rl.make.task", repr(task), "the id of an environment, e.g. 'HalfCheetah-v5'"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # older versions of a task are there to compare with published figures
+    with _quiet(str(getattr(gymnasium.registry.get(task), "entry_point", ""))):
         try:
             settings: dict[str, Any] = {"render_mode": "rgb_array"} if render else {}
             return gymnasium.make(task, **settings)
@@ -40,6 +43,23 @@ def make(task: str, *, render: bool = False) -> Any:
             known = sorted(str(name) for name in gymnasium.registry if name.partition("-")[0] in str(task))
             allowed = f"one of {', '.join(known)}" if known else "the id of an environment, e.g. HalfCheetah-v5"
             raise ArgumentError(sentence("rl.make.task", repr(task), allowed)) from error
+
+
+@contextmanager
+def _quiet(entry_point: str) -> Iterator[None]:
+    """Within the block no version of a task is called old: those of published figures are there to compare with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if ".mujoco" not in entry_point or find_spec("mujoco") is None:
+            yield
+            return
+        mujoco: Any = import_module("mujoco")  # which warns past Python's warnings
+        before = mujoco.get_mju_user_warning()
+        mujoco.set_mju_user_warning(lambda text: None)
+        try:
+            yield
+        finally:
+            mujoco.set_mju_user_warning(before)
 
 
 def space_of(env: Any, task: str) -> Space:
