@@ -9,6 +9,7 @@ from .costs import INT8_45NM as INT8_45NM
 from .costs import INT8_INT32_45NM as INT8_INT32_45NM
 from .costs import INT32_45NM as INT32_45NM
 from .costs import LOIHI as LOIHI
+from .costs import SOP_77FJ as SOP_77FJ
 from .costs import TRUENORTH as TRUENORTH
 from .costs import CostTable as CostTable
 from .energy import Energy as Energy
