@@ -9,12 +9,15 @@ from spikewright.report.plots import accuracy_over_time as accuracy_over_time
 from spikewright.report.plots import adversarial_grid as adversarial_grid
 from spikewright.report.plots import density_per_layer as density_per_layer
 from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
+from spikewright.report.plots import episode_returns as episode_returns
+from spikewright.report.plots import frame_strip as frame_strip
 from spikewright.report.plots import layer_error as layer_error
 from spikewright.report.plots import layer_heatmap as layer_heatmap
 from spikewright.report.plots import learning_curve as learning_curve
 from spikewright.report.plots import membrane_histogram as membrane_histogram
 from spikewright.report.plots import pareto as pareto
 from spikewright.report.plots import raster as raster
+from spikewright.report.plots import return_curve as return_curve
 from spikewright.report.plots import robustness_curve as robustness_curve
 
 _KINDS = (
@@ -22,12 +25,15 @@ _KINDS = (
     adversarial_grid,
     density_per_layer,
     energy_against_accuracy,
+    episode_returns,
+    frame_strip,
     layer_error,
     layer_heatmap,
     learning_curve,
     membrane_histogram,
     pareto,
     raster,
+    return_curve,
     robustness_curve,
 )
 

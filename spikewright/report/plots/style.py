@@ -181,6 +181,18 @@ def plain_log(ax: Axes, axis: str) -> None:
     ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def steps_axis(largest: float) -> tuple[float, str]:
+    """Factor and words of an axis of environment steps.
+
+    Example:
+        >>> steps_axis(1_025_000)
+        (1e-06, 'environment steps [million]')
+    """
+    if largest >= 2e5:
+        return 1e-6, "environment steps [million]"
+    return (1e-3, "environment steps [thousand]") if largest >= 5e3 else (1.0, "environment steps")
+
+
 def no_data(ax: Axes) -> None:
     """Say in the middle of the axes that there is nothing to show."""
     ax.set_xticks([])

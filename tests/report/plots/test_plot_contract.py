@@ -32,6 +32,12 @@ COLUMNS = {
     "front": True,
     "attack": "FGSM",
     "eps": 0.1,
+    "task": "Hopper-v4",
+    "method": "PT-LIF",
+    "step": 5000,
+    "IQM": 300.0,
+    "seed 0": 310.0,
+    "seed 1": 290.0,
 }
 
 
@@ -68,12 +74,26 @@ IMAGES = {
 }
 ARRAYS = {
     "raster": {name: {"spikes": spikes} for name, spikes in SPIKES.items()},
+    "episode_returns": {
+        "empty": {"step": [], "total": [], "run": []},
+        "one row": {"step": [100], "total": [-3.5], "run": [0]},
+        "nan": {"step": [100, 250_000], "total": [np.nan, 4.0], "run": [0, 1]},
+    },
+    "frame_strip": {
+        "empty": {"frames": np.zeros((0, 4, 6, 3), np.uint8)},
+        "one row": {"frames": np.full((1, 4, 6, 3), 7, np.uint8)},
+        "tall": {"frames": np.zeros((6, 9, 2, 3), np.uint8)},
+    },
     "adversarial_grid": {
         name: dict.fromkeys(("clean", "adversarial", "difference"), images) for name, images in IMAGES.items()
     },
 }
 """Plots that are drawn from arrays, and their cases."""
-OPTIONS = {"adversarial_grid": {"largest": 0.1, "before": ["_$a$"], "after": ["b" * 40, "c"], "by": ["FGSM"]}}
+OPTIONS: dict[str, dict] = {
+    "episode_returns": {"names": ["_seed $0$", "seed 1"]},
+    "frame_strip": {"steps": [0, 20]},
+    "adversarial_grid": {"largest": 0.1, "before": ["_$a$"], "after": ["b" * 40, "c"], "by": ["FGSM"]},
+}
 CASES = [(kind, name) for kind in PLOTS for name in ARRAYS.get(kind, TABLES)]
 OF_TABLES = pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind not in ARRAYS])
 
