@@ -20,6 +20,7 @@ from ..core.registry import collect
 from ..core.surrogate import Surrogate
 from ..data import DATASETS
 from ..experiments import EXPERIMENTS
+from ..experiments.control_published import CONTROL_EXPERIMENTS
 from ..experiments.hardening import HARDENINGS
 from ..experiments.network import embedded
 from ..experiments.neuron_choice import NEURON_CHOICES
@@ -28,6 +29,7 @@ from ..models.pretrained import describe, described
 from ..neurons import NEURONS, PARALLEL_NEURONS
 from ..neurons.firing import FIRINGS
 from ..report import Column, Table
+from ..rl import ALGORITHMS, TARGETS
 
 OWN = {
     "Hardening": "none: whatever the others are combinations of",
@@ -70,6 +72,9 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         "model": MODELS,
         "experiment": EXPERIMENTS,
         "hardening": HARDENINGS,
+        "control experiment": CONTROL_EXPERIMENTS,
+        "control algorithm": ALGORITHMS,
+        "control target": TARGETS,
     }
     rows = [
         {"kind": kind, "name": name, "what": summary_of(thing), "source": source_of(thing) or OWN.get(name, "")}

@@ -15,6 +15,7 @@ VERBS = {
     "demo": "convert two embedded networks, judge them on real images (minutes)",
     "train": "train a source network, or go on with a run that was stopped",
     "robust": "train a spiking network against attacks",
+    "rl": "train spiking actors on tasks of control, or play with one",
     "convert": "make a trained network spiking and judge it at every time step",
     "evaluate": "judge a converted or directly trained network at every time step",
     "check": "does a network convert, operation by operation; what to do if not",

@@ -30,6 +30,7 @@ from ..core.surrogate import Surrogate
 from ..data.augment import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from ..data.autoaugment import AutoAugment
 from ..neurons.firing import FIRINGS, Firing
+from ..rl import ACTORS, ALGORITHMS, TARGETS, ActorChoice, Algorithm, Target
 from ..robust import Attacked, Examples, Mixture
 from ..train.optim import SGD, AdamW, Optimizer
 from .hardening import HARDENINGS, Hardening
@@ -58,5 +59,8 @@ REGISTRIES: dict[Any, dict[str, Any]] = {
     Activation: {"relu": torch.relu, "clip_floor": clip_floor},
     Examples: {kind.__name__: kind for kind in (Attacked, Mixture)},
     Hardening: HARDENINGS,
+    ActorChoice: ACTORS,
+    Algorithm: ALGORITHMS,
+    Target: TARGETS,
     Augmentation: {part.__name__: part for part in (RandomCrop, HorizontalFlip, AutoAugment, Cutout)},
 }

@@ -12,12 +12,14 @@ from spikewright.cli.list import OWN
 from spikewright.convert.recipes import RECIPES
 from spikewright.data import DATASETS
 from spikewright.experiments import EXPERIMENTS
+from spikewright.experiments.control_published import CONTROL_EXPERIMENTS
 from spikewright.experiments.hardening import HARDENINGS
 from spikewright.experiments.network import embedded
 from spikewright.experiments.neuron_choice import NEURON_CHOICES
 from spikewright.models import MODELS
 from spikewright.neurons import NEURONS, PARALLEL_NEURONS
 from spikewright.papers import load
+from spikewright.rl import ALGORITHMS, TARGETS
 
 from .conftest import Run
 
@@ -32,6 +34,9 @@ KINDS = {
     "model": MODELS,
     "experiment": EXPERIMENTS,
     "hardening": HARDENINGS,
+    "control experiment": CONTROL_EXPERIMENTS,
+    "control algorithm": ALGORITHMS,
+    "control target": TARGETS,
     "trainable neuron": NEURON_CHOICES,
     "network": embedded(),
 }
