@@ -21,6 +21,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ArgumentError, ConfigError, sentence
+from .fraction import fraction
 
 C = TypeVar("C")
 Registries = Mapping[Any, Mapping[str, Any]]
@@ -178,19 +179,13 @@ class _Kind:
         """A plain value; an int serves as a float, text as a path, and text of the command line as any."""
         if isinstance(value, _Text) and self.type in _PLAIN:
             with suppress(KeyError, ValueError):
-                value = {"true": True, "false": False}[value.casefold()] if self.type is bool else self.read(value)
+                read = fraction if self.type is float else self.type
+                value = {"true": True, "false": False}[value.casefold()] if self.type is bool else read(value)
         _, kinds = _PLAIN.get(self.type, ("", ()))
         fits = isinstance(value, kinds) and isinstance(value, bool) == (self.type is bool)
         if not fits or (self.type is float and not abs(value) <= sys.float_info.max):  # pyright: ignore[reportArgumentType]
             raise ConfigError(sentence(who, "an object" if value is _OBJECT else repr(value), str(self)))
         return self.type(value)
-
-    def read(self, text: str) -> Any:
-        """Text of the command line as the type of this field; a number may be a fraction, such as 8/255."""
-        above, slash, below = text.partition("/")
-        if self.type is float and slash and float(below):
-            return float(above) / float(below)
-        return self.type(text)
 
     def shown(self, value: Any) -> str:
         """A value as the command line takes it."""
