@@ -27,6 +27,7 @@ import interrupted
 import kill_and_resume
 import neuron_kernels
 import robustness
+import robustness_gpu
 import step_cost
 import training_step
 import transformers_page
@@ -208,6 +209,12 @@ def _robustness(result: Result) -> str:
     )
     tables = [robustness.table(result), robustness.checked(result)]
     return "\n\n".join([f"## {result['what']}", words, *(t.to_markdown(heading="###") for t in tables)]) + "\n"
+
+
+def _robustness_gpu(result: Result) -> str:
+    words = f"{robustness_gpu.words(result)} Run on {result['device']['name']}."
+    tables = [robustness_gpu.table(result, eps).to_markdown(heading="###") for eps in (8, 2)]
+    return "\n\n".join([f"## {result['what']}", words, *tables]) + "\n"
 
 
 def _event_attacks(result: Result) -> str:
@@ -495,6 +502,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "robustness": (
         lambda result: [t.to_markdown(heading="###") for t in (robustness.table(result), robustness.checked(result))],
         _robustness,
+    ),
+    "robustness-gpu": (
+        lambda result: [robustness_gpu.table(result, eps).to_markdown(heading="###") for eps in (8, 2)],
+        _robustness_gpu,
     ),
     "event-exit": (lambda result: [event_exit.table(result).to_markdown(heading="###")], _event_exit),
     "event-trained": (lambda result: [event_trained.table(result).to_markdown(heading="###")], _event_trained),
