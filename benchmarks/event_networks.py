@@ -71,6 +71,8 @@ CASES = (
     Case("cifar10_resnet20", "HMT", 1),
     Case("cifar10_resnet20", "OPI", 8),
 )
+OF_A_FILE = (("HMT", 1), ("OPI", 4), ("OPI", 8))
+"""Recipes and steps for a network of your own, `--file`."""
 
 
 def compare(
@@ -225,6 +227,14 @@ def peers_accuracy(result: dict[str, Any]) -> str:
     return "; ".join(f"{network}, T = {t}: {accuracy:.1f} %" for (network, t), accuracy in found.items())
 
 
+def of_file(result: dict[str, Any], file: str) -> dict[str, Any]:
+    """The result under the name of the network in a file, with what the file says of its training."""
+    described = load_network(file).description
+    name = described["about"]["run"]
+    runs = [run | {"network": name} for run in result["runs"]]
+    return result | {"case": f"{CASE}-file", "runs": runs, "trained": described}
+
+
 def main() -> int:
     """Run the benchmark as the command line asks, store its result and bring the pages up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -233,6 +243,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--network", help="only the cases of this network")
+    parser.add_argument("--file", help="a network trained by `spikewright train` instead, stored as a case of its own")
     parser.add_argument("--recipe", help="only the cases of this recipe")
     parser.add_argument("--quick", action="store_true", help="one round, 50 images; nothing is stored")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the results")
@@ -241,6 +252,8 @@ def main() -> int:
     cases = tuple(
         case for case in CASES if options.network in (None, case.network) and options.recipe in (None, case.recipe)
     )
+    if options.file:
+        cases = tuple(Case(options.file, *each) for each in OF_A_FILE)
     images, rounds = (50, 1) if options.quick else (options.images, options.rounds)
     result = compare(cases, tuple(options.batches), images, rounds, tuple(options.threads))
     result["load_before_and_after"] = [before, os.getloadavg()]
@@ -248,7 +261,9 @@ def main() -> int:
         print(table(result, threads).to_markdown())
     if options.quick:
         return 0
-    store(result, options.results / CASE)
+    if options.file:
+        result = of_file(result, options.file)
+    store(result, options.results / result["case"])
     import tables
 
     return tables.main([])

@@ -237,7 +237,16 @@ def _event_networks(result: Result) -> str:
         f"{event_networks.peers_accuracy(result)}."
     )
     tables = [t.to_markdown(heading="###") for t in _network_tables(result)]
-    return "\n\n".join(["## Networks on events", words, *tables]) + "\n"
+    trained = result.get("trained")
+    head = "## Networks on events"
+    if trained is not None:
+        about = trained["about"]
+        head += f": {about['run']}"
+        words += (
+            f" Trained by `spikewright train --network.architecture {trained['network']['architecture']}` to "
+            f"{100 * about['test_accuracy']:.1f} % of the test images; its weights are not in this package."
+        )
+    return "\n\n".join([head, words, *tables]) + "\n"
 
 
 def _network_tables(result: Result) -> list[Table]:
@@ -477,6 +486,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     ),
     "evaluation": (lambda result: list(_tables(result)), _evaluation),
     "event-networks": (
+        lambda result: [t.to_markdown(heading="###") for t in _network_tables(result)],
+        _event_networks,
+    ),
+    "event-networks-file": (
         lambda result: [t.to_markdown(heading="###") for t in _network_tables(result)],
         _event_networks,
     ),

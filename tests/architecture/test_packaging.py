@@ -103,3 +103,10 @@ def test_a_good_installation_says_nothing_and_spoils_older_stamps(tmp_path: Path
     (tmp_path / "venv" / ".ready-3.12").touch()
     assert set_up(tmp_path, python).returncode == 0
     assert not (tmp_path / "venv" / ".ready-3.12").exists()
+
+
+def test_benchmarks_pin_the_same_versions() -> None:
+    """`make bench` installs both files together, which pip refuses where they differ."""
+    lines = (ROOT / "benchmarks/constraints.txt").read_text().splitlines()
+    others = dict(line.split("==") for line in lines if line and line[0] != "#")
+    assert {name: pin for name, pin in others.items() if PINS.get(name, pin) != pin} == {}
