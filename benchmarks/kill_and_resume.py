@@ -208,7 +208,9 @@ def comparison(result: dict[str, Any]) -> Any:
 
     runs, many = result["alone"]["runs"], result["groups"]
     killed = [len(run["killed_after"]) for run in runs]
-    rows = [("1", sum(killed), len(runs), max(killed), sum(run["identical"] for run in runs), None)]
+    rows: list[tuple[Any, ...]] = []
+    if runs:
+        rows.append(("1", sum(killed), len(runs), max(killed), sum(run["identical"] for run in runs), None))
     if many:
         slowest = max(run.get("seconds_to_end", float("inf")) for run in many)
         rows.append(("2, one of them killed", len(many), len(many), 1, sum(run["identical"] for run in many), slowest))
