@@ -17,15 +17,29 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
 from run import HERE, say, store
 
 from spikewright.report.environment import environment
-from spikewright.rl import NEURONS, TD3, LoopConfig, OrdinaryActor, ProxyTarget, SpikingActor, Target, train_together
+from spikewright.report.plots import return_curve
+from spikewright.report.table import Column, Table
+from spikewright.rl import (
+    NEURONS,
+    TD3,
+    LoopConfig,
+    OrdinaryActor,
+    ProxyTarget,
+    SpikingActor,
+    Target,
+    interquartile_mean,
+    train_together,
+)
 
 CASE = "control"
+FIGURES = HERE.parent / "docs/figures"
 PROXY = {"LIF": ProxyTarget(), "CLIF": ProxyTarget(lr=3e-3, hidden=(800, 600)), "DN": ProxyTarget(lr=3e-3)}
 """Published settings of the proxy for each neuron."""
 CHEAP = ProxyTarget(updates=1, lr=3e-3)
@@ -89,6 +103,71 @@ def measure(task: str, name: str, configs: list[LoopConfig], options: argparse.N
     ]  # fmt: skip
 
 
+def settled(rows: list[Row]) -> list[Row]:
+    """Rows in the order of the page."""
+    names = ["ANN", "LIF", "PT-LIF K=1", "PT-LIF"]
+    return sorted(rows, key=lambda row: (row["task"], names.index(row["method"]), row["seed"]))
+
+
+def curves(result: dict[str, Any], task: str) -> Table:
+    """One row per method and judgement: interquartile mean over the seeds, its interval, and every seed."""
+    own = [row for row in settled(result["rows"]) if row["task"] == task]
+    seeds = sorted({row["seed"] for row in own})
+    rows: list[tuple[Any, ...]] = []
+    for name in dict.fromkeys(row["method"] for row in own):
+        found = {row["seed"]: {one["step"]: mean(one["returns"]) for one in row["judged"]}
+                 for row in own if row["method"] == name}  # fmt: skip
+        for step in sorted({step for curve in found.values() for step in curve}):
+            each = [found.get(seed, {}).get(step) for seed in seeds]
+            known = [value for value in each if value is not None]
+            rows.append((task, name, step, *interquartile_mean([known]), *each))
+    columns = (
+        *(Column("task"), Column("method"), Column("step", "", 0), Column("IQM", "", 0)),
+        *(Column("low", "", 0), Column("high", "", 0)),
+        *(Column(f"seed {seed}", "", 0) for seed in seeds),
+    )
+    return Table(f"Returns of {task}", columns, tuple(rows))
+
+
+def table(result: dict[str, Any], task: str) -> Table:
+    """One row per method: returns of every seed at its end, and the largest."""
+    own = [row for row in settled(result["rows"]) if row["task"] == task]
+    rows: list[tuple[Any, ...]] = []
+    for name in dict.fromkeys(row["method"] for row in own):
+        group = [row for row in own if row["method"] == name]
+        ends = [mean(row["judged"][-1]["returns"]) for row in group]
+        best = [max(mean(one["returns"]) for one in row["judged"]) for row in group]
+        steps = sorted({row["judged"][-1]["step"] for row in group})
+        speed = [row["step"] / row["seconds"] for row in group]
+        rows.append(
+            (
+                name, len(group), ", ".join(f"{step:,}" for step in steps), ", ".join(f"{end:,.0f}" for end in ends),
+                *interquartile_mean([ends]), ", ".join(f"{value:,.0f}" for value in best),
+                ", ".join(dict.fromkeys(f"{row['device']}, {row['together']} together" for row in group)),
+                mean(speed),
+            )
+        )  # fmt: skip
+    columns = (
+        *(Column("method"), Column("seeds"), Column("steps", "", note="of the last judgement")),
+        *(Column("return at the end", "", note="of every seed, mean of 10 episodes"), Column("IQM", "", 0)),
+        *(Column("low", "", 0, "of its 95 % interval by bootstrap over seeds"), Column("high", "", 0)),
+        *(Column("best", "", note="of every seed"), Column("device"), Column("steps/s", "", 0, "of one training")),
+    )
+    return Table(task, columns, tuple(rows))
+
+
+def tasks_of(result: dict[str, Any]) -> list[str]:
+    """The tasks that were trained on."""
+    return sorted({row["task"] for row in result["rows"]})
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """A figure for every task."""
+    for task in tasks_of(result):
+        figure = return_curve.draw(curves(result, task))
+        figure.savefig(folder / f"control-{task.lower()}.png")
+
+
 def main() -> int:
     """Train what is missing and store the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -135,7 +214,12 @@ def main() -> int:
         "rows": rows,
     }
     store(result, options.results / CASE)
-    return 0
+    if options.results != HERE / "results":
+        return 0
+    draw(result, FIGURES)
+    import tables
+
+    return tables.main([])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 import attack_cost
 import calibration
+import control
 import dense_gpu
 import direct_training
 import event_attacks
@@ -215,6 +216,26 @@ def _robustness_gpu(result: Result) -> str:
     words = f"{robustness_gpu.words(result)} Run on {result['device']['name']}."
     tables = [robustness_gpu.table(result, eps).to_markdown(heading="###") for eps in (8, 2)]
     return "\n\n".join([f"## {result['what']}", words, *tables]) + "\n"
+
+
+def _control(result: Result) -> str:
+    devices = sorted({row["environment"].get("gpu") or row["environment"]["cpu"] for row in result["rows"]})
+    words = (
+        "TD3 with the published settings; `K=1` is one update of the proxy at a learning rate of 3e-3 in place of "
+        "three at 1e-3. The first 25,000 steps are random. Every 5,000 or 12,500 steps ten episodes without noise, on seeds "
+        f"of their own. Run on {', '.join(devices)}, several at a time, so that speeds are lower than those of one. "
+        "A training on InvertedDoublePendulum can end with an actor that "
+        "gives the same action everywhere and never learns again; plain TD3 of an ordinary actor does so too."
+    )
+    parts = [
+        part
+        for task in control.tasks_of(result)
+        for part in (
+            control.table(result, task).to_markdown(heading="###"),
+            f"![Returns of {task}](figures/control-{task.lower()}.png)",
+        )
+    ]
+    return "\n\n".join([f"## {result['what']}", words, *parts]) + "\n"
 
 
 def _event_attacks(result: Result) -> str:
@@ -519,6 +540,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "robustness-gpu": (
         lambda result: [robustness_gpu.table(result, eps).to_markdown(heading="###") for eps in (8, 2)],
         _robustness_gpu,
+    ),
+    control.CASE: (
+        lambda result: [control.table(result, task).to_markdown(heading="###") for task in control.tasks_of(result)],
+        _control,
     ),
     "event-exit": (lambda result: [event_exit.table(result).to_markdown(heading="###")], _event_exit),
     "event-trained": (lambda result: [event_trained.table(result).to_markdown(heading="###")], _event_trained),
