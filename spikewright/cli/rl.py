@@ -1,4 +1,4 @@
-"""spikewright rl: train spiking actors on tasks of control over several seeds, go on with that, or play episodes."""
+"""spikewright rl: train actors on tasks of control over several seeds, go on with that, play them, convert them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.config import to_json
 from ..experiments.control import PACKAGES, ControlRun, check_control, check_same_control, run_control
+from ..experiments.control_conversion import ConvertActorRun, run_convert_actor
 from ..experiments.control_jobs import Job
 from ..experiments.control_published import CONTROL_EXPERIMENTS
 from ..experiments.filming import check_video
@@ -20,7 +21,8 @@ from .start import config_file, read_config, take
 
 ALSO = (
     "--resume FOLDER goes on with a run that was stopped; flags may then change the machine, the time, the seeds, and "
-    "how long and how often. --evaluate FILE plays episodes with a trained actor; with --help it shows its flags."
+    "how long and how often. --evaluate FILE plays episodes with a trained actor, --convert FILE makes an ordinary one "
+    "spiking and plays it after every number of steps; with --help each shows its flags."
 )
 
 LEFT = ("method", "seeds")
@@ -32,6 +34,9 @@ def main(argv: Sequence[str]) -> int:
     played, rest = take(argv, "--evaluate")
     if played is not None:
         return play(["--actor", played, *rest])
+    converted, rest = take(argv, "--convert")
+    if converted is not None:
+        return convert(["--actor", converted, *rest])
     resumed, rest = take(argv, "--resume")
     if resumed is not None:
         folder = RunFolder.open(resumed)
@@ -96,5 +101,15 @@ def play(argv: Sequence[str]) -> int:
     about = environment(PACKAGES) | {"device": "cpu", "seed": config.seed}
     with RunFolder.begin(config.out, "play", to_json(config, REGISTRIES), about) as folder:
         report = run_play(config, folder, partial(tell_folder, folder))
+        show(report, folder, left=())
+    return 0
+
+
+def convert(argv: Sequence[str]) -> int:
+    """Make an ordinary actor from a file spiking, and play it at every T."""
+    config = read_config(argv, ConvertActorRun, "rl --convert FILE")
+    about = environment(PACKAGES) | {"device": "cpu", "seed": config.seed}
+    with RunFolder.begin(config.out, "convert-actor", to_json(config, REGISTRIES), about) as folder:
+        report = run_convert_actor(config, folder, partial(tell_folder, folder))
         show(report, folder, left=())
     return 0

@@ -27,6 +27,7 @@ def draw(
     panel: str = "task",
     series: str = "method",
     runs: str = "seed ",
+    axis: str | None = None,
 ) -> Figure:
     """Draw returns over a training.
 
@@ -38,6 +39,7 @@ def draw(
         panel: column that names the panels.
         series: column that names the lines.
         runs: beginning of the names of columns with single runs, drawn faint.
+        axis: what the steps are; none for environment steps.
 
     Raises:
         ReportError: for text in a column of numbers.
@@ -47,7 +49,7 @@ def draw(
     down = -(-len(panels) // across) or 1
     figure = new_figure(3.4 if down == 1 else 2.6 * down)
     axes = figure.subplots(down, across, squeeze=False).flatten()
-    factor, text = steps_axis(max([0.0, *finite(numbers(table, step))]))
+    factor, text = steps_axis(max([0.0, *finite(numbers(table, step))])) if axis is None else (1.0, axis)
     handles: dict[Cell, Artist] = {}
     for place, ax in enumerate(axes):
         if panels and place >= len(panels):

@@ -1,0 +1,94 @@
+"""An ordinary policy made spiking: actions come nearer with T, costs are counted, and what does not fit is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spikewright.cli.main import main
+from spikewright.convert import DCGS, OPI, QCFS
+from spikewright.core.errors import ArgumentError, ConversionError
+from spikewright.experiments.control_conversion import (
+    ConvertActorRun,
+    convert_actor,
+    run_convert_actor,
+    spiking_policy,
+)
+from spikewright.report import RunFolder
+from spikewright.rl import OrdinaryActor, Space, SpikingActor, save_actor
+
+SPACE = Space(3, (-2.0,), (2.0,))
+"""That of Pendulum-v1."""
+
+
+@pytest.fixture
+def actor() -> OrdinaryActor:
+    torch.manual_seed(0)
+    return OrdinaryActor(SPACE, hidden=(16, 16))
+
+
+@pytest.fixture
+def file(actor, tmp_path) -> Path:
+    save_actor(tmp_path / "actor.safetensors", actor, "Pendulum-v1")
+    return tmp_path / "actor.safetensors"
+
+
+@pytest.mark.parametrize("recipe", [OPI(), DCGS()], ids=lambda recipe: type(recipe).__name__)
+def test_actions_come_nearer_with_every_doubling_of_t(actor, recipe) -> None:
+    x = torch.randn(256, 3, generator=torch.Generator().manual_seed(1))
+    conversion = convert_actor(actor, recipe, x)
+    with torch.no_grad():
+        errors = [float((spiking_policy(conversion, actor, t)(x) - actor(x)).abs().mean()) for t in (1, 4, 16, 64)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.02 < errors[0]
+
+
+def test_actions_stay_within_their_bounds(actor) -> None:
+    x = 100 * torch.randn(64, 3, generator=torch.Generator().manual_seed(1))
+    policy = spiking_policy(convert_actor(actor, OPI(), x), actor, 2)
+    assert bool((policy(x).abs() <= 2).all())
+
+
+def test_the_report_has_a_row_for_the_ordinary_actor_and_every_t(file, tmp_path) -> None:
+    config = ConvertActorRun(actor=file, timesteps=(1, 8), episodes=1, calibration_episodes=1)
+    with RunFolder.begin(tmp_path / "runs", "convert", {}, {}) as folder:
+        report = run_convert_actor(config, folder)
+    ordinary, first, last = (
+        dict(zip((c.name for c in report.tables[0].columns), row)) for row in report.tables[0].rows
+    )
+    assert (ordinary["T"], first["T"], last["T"]) == (None, 1, 8)
+    assert ordinary["action error"] == 0 < last["action error"] < first["action error"]
+    assert ordinary["MACs"] == 3 * 16 + 16 * 16 + 16
+    assert last["spikes"] > first["spikes"] > 0
+    assert report.figures[0].options["axis"] == "time steps T of a decision"
+
+
+def test_the_command_line_converts(file, tmp_path, capsys) -> None:
+    words = ["rl", "--convert", str(file), "--recipe", "HMT", "--timesteps", "1,2", "--episodes", "1"]
+    assert main([*words, "--calibration_episodes", "1", "--out", str(tmp_path / "runs")]) == 0
+    assert "HMT" in capsys.readouterr().out
+    assert list((tmp_path / "runs").glob("*-convert-actor/report.html"))
+
+
+def test_what_does_not_fit_is_refused_and_leaves_no_folder(file, tmp_path, capsys) -> None:
+    words = ["rl", "--convert", str(file), "--out", str(tmp_path / "runs"), "--calibration_episodes", "1"]
+    assert main([*words, "--recipe", "QCFS"]) == 2
+    assert "ReLU" in capsys.readouterr().err
+    spiking = tmp_path / "spiking.safetensors"
+    save_actor(spiking, SpikingActor(SPACE, hidden=(8,)), "Pendulum-v1")
+    assert main([*words[:2], str(spiking), *words[3:]]) == 2
+    assert "--convert: got a LIF actor; expected an ordinary one." in capsys.readouterr().err
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_wrong_arguments_are_named(actor) -> None:
+    with pytest.raises(ArgumentError, match=r"ConvertActorRun\.timesteps: got 1, 1; expected numbers of steps"):
+        ConvertActorRun(actor=Path("x"), timesteps=(1, 1))
+    with pytest.raises(ArgumentError, match=r"ConvertActorRun\.costs: got 'none'; expected one of"):
+        ConvertActorRun(actor=Path("x"), costs="none")
+    with pytest.raises(ArgumentError, match=r"convert_actor\.actor: got SpikingActor; expected an OrdinaryActor"):
+        convert_actor(SpikingActor(SPACE, hidden=(8,)), OPI(), torch.zeros(2, 3))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConversionError):
+        convert_actor(actor, QCFS(), torch.zeros(2, 3))
