@@ -13,6 +13,7 @@ from typing import Any
 import attack_cost
 import calibration
 import control
+import control_jumps
 import dense_gpu
 import direct_training
 import event_attacks
@@ -236,6 +237,18 @@ def _control(result: Result) -> str:
         )
     ]
     return "\n\n".join([f"## {result['what']}", words, *parts]) + "\n"
+
+
+def _control_jumps(result: Result) -> str:
+    words = (
+        f"An actor of the published size is fitted to a fixed function and stands still; its target follows, "
+        f"{_machine(result)} The published steps are 0.005 of a soft update and 1e-3 of the proxy's Adam. What moves "
+        "continuously moves less with smaller steps; the spiking copy goes on to jump by what a spike is worth. The "
+        "figure shows, for each target, the action that jumps most."
+    )
+    figure = "![The action that jumps most](figures/control-jumps.png)"
+    table = control_jumps.table(result).to_markdown(heading="###")
+    return "\n\n".join([f"## {result['what']}", words, figure, table]) + "\n"
 
 
 def _event_attacks(result: Result) -> str:
@@ -540,6 +553,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "robustness-gpu": (
         lambda result: [robustness_gpu.table(result, eps).to_markdown(heading="###") for eps in (8, 2)],
         _robustness_gpu,
+    ),
+    control_jumps.CASE: (
+        lambda result: [control_jumps.table(result).to_markdown(heading="###")],
+        _control_jumps,
     ),
     control.CASE: (
         lambda result: [control.table(result, task).to_markdown(heading="###") for task in control.tasks_of(result)],
