@@ -190,8 +190,8 @@ def measure(kills: int, count: int, epochs: int) -> dict[str, Any]:
         many = groups(Path(place) / "groups", count, epochs, draw)
         one = alone(Path(place) / "alone", kills, epochs, draw)
     return {
-        "case": CASE,
-        "what": "Trainings that are killed",
+        "case": CASE if kills else f"{CASE}-groups",
+        "what": "Trainings that are killed" if kills else "Trainings of two processes of which one is killed",
         "seed": SEED,
         "environment": environment(
             ("torch", "numpy", "lightning-fabric", "safetensors", "spikewright"), source=Path(__file__)
@@ -238,7 +238,7 @@ def main() -> int:
         train(options.one, options.epochs)
         return 0
     result = measure(options.kills, options.groups, options.epochs)
-    store(result, options.results / CASE)
+    store(result, options.results / result["case"])
     print(json.dumps(comparison(result).rows))
     runs = [*result["alone"]["runs"], *result["groups"]]
     if not all(run["identical"] for run in runs):

@@ -584,6 +584,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     ),
     "depth": (lambda result: [depth(result).to_markdown(heading="###")], _depth),
     "step-cost": (lambda result: [step_cost.comparison(result).to_markdown(heading="###")], _step_cost),
+    "kill-and-resume-groups": (
+        lambda result: [kill_and_resume.comparison(result).to_markdown(heading="###")],
+        _kill_and_resume,
+    ),
     "kill-and-resume": (
         lambda result: [kill_and_resume.comparison(result).to_markdown(heading="###")],
         _kill_and_resume,
