@@ -9,9 +9,10 @@ from pathlib import Path
 from ..core.config import parse
 from ..core.errors import ConfigError
 from ..experiments.comparison import compare_runs
+from ..experiments.control_comparison import compare_controls, is_control
 from ..experiments.training import PACKAGES
-from ..report import RunFolder, environment
-from .show import show
+from ..report import Report, RunFolder, environment
+from .show import LEFT_TO_THE_REPORT, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +40,19 @@ def main(argv: Sequence[str]) -> int:
         folder.redraw()
         print(f"Drawn again: {folder.path / 'report.html'}")
         return 0
-    runs = [RunFolder.open(name) for name in folders]
-    report = compare_runs([(run.path.name, run.report()) for run in runs], environment(PACKAGES))
-    folder = RunFolder.create(
-        config.out, "comparison", {"runs": [run.path.name for run in runs]}, environment(PACKAGES)
-    )
+    runs = _named([RunFolder.open(name) for name in folders])
+    control = any(is_control(report) for _, report in runs)
+    report = (compare_controls if control else compare_runs)(runs, environment(PACKAGES))
+    folder = RunFolder.create(config.out, "comparison", {"runs": [name for name, _ in runs]}, environment(PACKAGES))
     folder.write(report)
-    show(report, folder)
+    show(report, folder, left=("low", "high", "energy") if control else LEFT_TO_THE_REPORT)
     return 0
+
+
+def _named(runs: Sequence[RunFolder]) -> list[tuple[str, Report]]:
+    """Reports by the names of their folders; by the whole path where two have one name."""
+    places, names = [run.path.resolve() for run in runs], [run.path.name for run in runs]
+    for place in places:
+        if places.count(place) > 1:
+            raise ConfigError(f"got {place.name} twice; expected each run folder once.")
+    return [(name if names.count(name) == 1 else str(run.path), run.report()) for name, run in zip(names, runs)]

@@ -23,6 +23,8 @@ LAST = 10
 """Judgements at the end whose mean a seed is scored by."""
 DOTS = 3000
 """Episodes in the figure at most."""
+RETURNS, CURVE = "Returns", "Learning curve"
+"""Titles of the tables that runs are compared by."""
 RESULT = (
     Column("task"),
     Column("method"),
@@ -112,7 +114,7 @@ def result_table(method: str, tasks: Mapping[str, Sequence[Outcome]]) -> Table:
                 _mean([each.joule for each in decisions]),
             )
         )  # fmt: skip
-    return Table("Returns", RESULT, tuple(rows), "Undiscounted returns of whole episodes without exploration.")
+    return Table(RETURNS, RESULT, tuple(rows), "Undiscounted returns of whole episodes without exploration.")
 
 
 def curve_table(method: str, tasks: Mapping[str, Sequence[Outcome]]) -> Table:
@@ -130,7 +132,7 @@ def curve_table(method: str, tasks: Mapping[str, Sequence[Outcome]]) -> Table:
             each = [curves[seed].get(step) if seed in curves else None for seed in seeds]
             middle = interquartile_mean([[value for value in each if value is not None]])
             rows.append((task, method, step, *middle, *each))
-    return Table("Learning curve", columns, tuple(rows), "Returns of the actor without exploration during training.")
+    return Table(CURVE, columns, tuple(rows), "Returns of the actor without exploration during training.")
 
 
 def curve_figure(table: Table) -> FigureSpec:
