@@ -14,6 +14,7 @@ import attack_cost
 import calibration
 import control
 import control_jumps
+import control_speed
 import dense_gpu
 import direct_training
 import event_attacks
@@ -249,6 +250,11 @@ def _control_jumps(result: Result) -> str:
     figure = "![The action that jumps most](figures/control-jumps.png)"
     table = control_jumps.table(result).to_markdown(heading="###")
     return "\n\n".join([f"## {result['what']}", words, figure, table]) + "\n"
+
+
+def _control_speed(result: Result) -> str:
+    words = f"{result['what']}, one thread, {_machine(result)} {_load(result)}"
+    return "\n\n".join([f"## {result['what']}", words, control_speed.table(result).to_markdown(heading="###")]) + "\n"
 
 
 def _event_attacks(result: Result) -> str:
@@ -553,6 +559,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
     "robustness-gpu": (
         lambda result: [robustness_gpu.table(result, eps).to_markdown(heading="###") for eps in (8, 2)],
         _robustness_gpu,
+    ),
+    control_speed.CASE: (
+        lambda result: [control_speed.table(result).to_markdown(heading="###")],
+        _control_speed,
     ),
     control_jumps.CASE: (
         lambda result: [control_jumps.table(result).to_markdown(heading="###")],
