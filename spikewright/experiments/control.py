@@ -19,6 +19,7 @@ from ..report.atomic import write_atomic
 from ..report.strict_json import dumps
 from ..rl import TD3, ActorChoice, Algorithm, LIFChoice, LoopConfig, ProxyTarget, load_actor
 from ..rl.env import make, space_of
+from ..rl.loop_config import LARGEST_SEED
 from .control_jobs import LAST, RESULT, Job, Outcome
 from .control_report import control_report
 from .control_workers import Failures, carry_out
@@ -27,7 +28,7 @@ from .filming import Film, filmed
 from .registries import REGISTRIES
 
 PACKAGES = ("spikewright", "torch", "numpy", "gymnasium", "mujoco", "safetensors", "scipy")
-MAY_DIFFER = ("seeds", "workers", "threads", "device", "minutes", "video", "out")
+MAY_DIFFER = ("seeds", "workers", "threads", "device", "minutes", "video")
 """What may be another one when a run is gone on with."""
 LOOP_MAY_DIFFER = ("steps", "evaluate_every", "episodes", "checkpoint_every")
 """And of its loop."""
@@ -75,7 +76,7 @@ class ControlRun:
                 met = f"{', '.join(map(str, given))}" if given else "none"
                 raise ArgumentError(sentence(f"ControlRun.{name}", met, f"{allowed}, each once"))
         for seed in self.seeds:
-            check_whole("ControlRun.seeds", seed, least=0)
+            check_whole("ControlRun.seeds", seed, least=0, most=LARGEST_SEED)
         for name in ("workers", "threads"):
             check_whole(f"ControlRun.{name}", getattr(self, name), least=1)
         if self.device != "cpu" and self.workers > 1:
@@ -88,6 +89,10 @@ class ControlRun:
         if self.loop.seed:
             todo = f"Take --seeds {self.loop.seed}"
             raise ArgumentError(sentence("ControlRun.loop", f"seed {self.loop.seed}", "seed 0", todo))
+        if self.loop.steps <= self.loop.random_steps:
+            met = f"{self.loop.steps:,} steps, of which the first {self.loop.random_steps:,} are random"
+            todo = "Nothing would be learnt: take fewer --loop.random_steps"
+            raise ArgumentError(sentence("ControlRun.loop", met, "more steps than random ones", todo))
 
     @property
     def jobs(self) -> tuple[Job, ...]:

@@ -248,6 +248,11 @@ def notes(
         for each in outcomes
         if not each.done
     ]
+    said += [
+        f"{each.task}, seed {each.seed} had {each.steps:,} steps already, past the {config.loop.steps:,} asked for."
+        for each in outcomes
+        if each.steps >= config.loop.steps + config.loop.environments
+    ]
     missing = len(config.jobs) - len(outcomes) - len(failures)
     said += [f"{missing} training{'s' * (missing > 1)} of the run had not begun."] * (missing > 0)
     said += [film.why for film in films.values() if film.why]

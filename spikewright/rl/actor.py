@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..coding.encode import repeat
 from ..coding.population import Population
 from ..coding.readout import mean
-from ..core.arguments import check_whole
+from ..core.arguments import check_whole, named
 from ..core.errors import ArgumentError, sentence
 from ..core.fused import fused
 from ..core.neuron import Neuron
@@ -79,6 +79,14 @@ class Space:
     def actions(self) -> int:
         """Numbers in an action."""
         return len(self.low)
+
+
+def check_widths(who: str, hidden: object) -> None:
+    """Raise ArgumentError unless these are sizes of layers."""
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        raise ArgumentError(sentence(who, repr(hidden), "a size for each layer, e.g. (256, 256)"))
+    for width in hidden:
+        check_whole(who, width, least=1)
 
 
 class Bounded(nn.Module):
@@ -156,6 +164,10 @@ class SpikingActor(nn.Module):
     ) -> None:
         super().__init__()
         check_whole("SpikingActor.timesteps", timesteps, least=1)
+        check_widths("SpikingActor.hidden", hidden)
+        if not callable(neuron) or isinstance(neuron, nn.Module):
+            met, allowed = named(neuron), "a function that makes a layer of neurons"
+            raise ArgumentError(sentence("SpikingActor.neuron", met, allowed, f"Of NEURONS: {', '.join(NEURONS)}"))
         self.timesteps = timesteps
         self.encoder = Population(space.observations, population)
         first = IF(v_threshold=ENCODER_THRESHOLD, spike=StraightThrough(fires=torch.gt), reset=subtract)
@@ -197,6 +209,7 @@ class OrdinaryActor(nn.Module):
 
     def __init__(self, space: Space, *, hidden: Sequence[int] = (256, 256)) -> None:
         super().__init__()
+        check_widths("OrdinaryActor.hidden", hidden)
         shape = (space.observations,)
         self.network = mlp(space.actions, nn.ReLU, shape=shape, widths=tuple(hidden), mean=(), std=())
         self.bounded = Bounded(space.low, space.high)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import ArgumentError, sentence
 from ..core.fill import fill
 from .actor import Space
 from .buffer import Transitions
@@ -25,6 +26,15 @@ class Algorithm(ABC):
     @abstractmethod
     def learner(self, actor: nn.Module, space: Space) -> Learner:
         """Networks and optimisers for an actor, which is trained in place."""
+
+
+def check_range(config: Algorithm, *names: str, most: float = float("inf")) -> None:
+    """Raise ArgumentError unless these hyper-parameters are numbers from 0 to the largest allowed."""
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            allowed = "a number of at least 0" if most == float("inf") else f"a number in 0..{most:g}"
+            raise ArgumentError(sentence(f"{type(config).__name__}.{name}", repr(value), allowed))
 
 
 class Learner(nn.Module, ABC):

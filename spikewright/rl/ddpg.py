@@ -12,10 +12,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..core.arguments import check_whole
 from ..core.device import device_of
-from ..core.errors import ArgumentError, sentence
 from ..models.mlp import mlp
 from .actor import Space
-from .algorithm import Algorithm, Learner
+from .algorithm import Algorithm, Learner, check_range
 from .buffer import Transitions
 from .descent import adam, descend
 from .target import SoftTarget, Target, soft_update
@@ -64,9 +63,8 @@ class DDPG(Algorithm):
 
     def __post_init__(self) -> None:
         check_whole("DDPG.batch", self.batch, least=1)
-        for name in ("discount", "share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ArgumentError(sentence(f"DDPG.{name}", repr(getattr(self, name)), "a number in 0..1"))
+        check_range(self, "discount", "share", most=1)
+        check_range(self, "actor_lr", "critic_lr")
 
     def learner(self, actor: nn.Module, space: Space) -> Learner:
         return DDPGLearner(self, actor, space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import mul
@@ -86,6 +87,10 @@ def save_actor(path: Path, actor: nn.Module, task: str, about: Mapping[str, Any]
     """
     check_module(actor, "save_actor.actor", "The order is path, actor, task")
     choice, space = described(actor)
+    try:
+        json.dumps(dict(about or {}))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(sentence("save_actor.about", str(error), "what JSON can hold")) from error
     description = to_json(_Described(actor=choice, space=space), _REGISTRIES)
     save(Path(path), actor.state_dict(), {"kind": KIND, "task": task, **description, "about": dict(about or {})})
 

@@ -35,7 +35,10 @@ def make(task: str, *, render: bool = False) -> Any:
     with _quiet(str(getattr(gymnasium.registry.get(task), "entry_point", ""))):
         try:
             settings: dict[str, Any] = {"render_mode": "rgb_array"} if render else {}
-            return gymnasium.make(task, **settings)
+            env: Any = gymnasium.make(task, **settings)
+        except ModuleNotFoundError as error:
+            met, todo = f"{task!r}, a module that cannot be imported", "Put its folder on PYTHONPATH"
+            raise ArgumentError(sentence("rl.make.task", met, "MODULE:ID of one that can", todo)) from error
         except gymnasium.error.DependencyNotInstalled as error:
             todo = "Install it: pip install 'spikewright[rl]'"
             raise ArgumentError(sentence("rl.make", f"{task} without its simulator", "it installed", todo)) from error
@@ -43,6 +46,12 @@ def make(task: str, *, render: bool = False) -> Any:
             known = sorted(str(name) for name in gymnasium.registry if name.partition("-")[0] in str(task))
             allowed = f"one of {', '.join(known)}" if known else "the id of an environment, e.g. HalfCheetah-v5"
             raise ArgumentError(sentence("rl.make.task", repr(task), allowed)) from error
+    found = getattr(env.spec, "id", None)
+    if found is not None and found != task.rpartition(":")[2]:
+        env.close()
+        todo = "Versions of a task have other returns"
+        raise ArgumentError(sentence("rl.make.task", f"{task!r} without a version", f"an id with it: {found}", todo))
+    return env
 
 
 @contextmanager
@@ -99,6 +108,8 @@ class Episode:
         """The first observation of the next episode; which one depends on the seed and the episode's number alone."""
         words = np.random.SeedSequence((self.seed, self.number)).generate_state(1)
         x, _ = self.env.reset(seed=int(words[0]))
+        if not np.isfinite(np.asarray(x, np.float32)).all():
+            raise DataError(sentence(self.task, "a first observation that is not finite", "finite numbers"))
         self.number += 1
         self.x, self.total = np.asarray(x, np.float32), 0.0
         self.actions: list[np.ndarray] = []

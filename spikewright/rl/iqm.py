@@ -33,7 +33,7 @@ def interquartile_mean(scores: Sequence[Sequence[float]], *, confidence: float =
 
     Raises:
         DataError: if a task has no run, or a score is not finite.
-        ArgumentError: without SciPy.
+        ArgumentError: for another confidence than one between 0 and 1, and without SciPy.
 
     Source: Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice", NeurIPS 2021,
         arXiv 2108.13264.
@@ -43,6 +43,12 @@ def interquartile_mean(scores: Sequence[Sequence[float]], *, confidence: float =
         6.0
     """
     parts = [np.asarray(task, float) for task in scores]
+    if not 0 < confidence < 1:
+        met = repr(confidence)
+        raise ArgumentError(sentence("interquartile_mean.confidence", met, "a number between 0 and 1, e.g. 0.95"))
+    if any(part.ndim != 1 for part in parts):
+        met, todo = "numbers that are no lists of runs", "For one task: [scores]"
+        raise DataError(sentence("interquartile_mean", met, "of each task a list", todo))
     if not parts or not all(part.size and np.isfinite(part).all() for part in parts):
         raise DataError(sentence("interquartile_mean", "a task without finite scores", "at least one run of each"))
     stats = _stats()

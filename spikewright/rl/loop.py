@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..core.arguments import named
 from ..core.device import usable
 from ..core.errors import ArgumentError, sentence
 from .algorithm import Algorithm
@@ -48,10 +49,13 @@ def train(
         device: where networks and transitions are: cpu or cuda.
 
     Raises:
-        ArgumentError: for a task that is unknown or whose actions have no bounds, or a device that there is not.
+        ArgumentError: for a task that is unknown or whose actions have no bounds, an actor that does not fit it, or a
+            device that there is not.
+        DataError: if the actor gives actions that are not finite, as after a training that diverged.
         CheckpointError: if the folder's checkpoint is that of another run.
     """
     where = usable(device, "train")
+    _check_values("train", algorithm, [config])
     path = None if folder is None else Path(folder) / CHECKPOINT
     training = _begun(task, actor, algorithm, config, where, path)
     drive([training], [path], [log], time.monotonic() + 60 * minutes)
@@ -85,6 +89,7 @@ def train_together(
         CheckpointError: if a folder's checkpoint is that of another run.
     """
     where = usable(device, "train_together")
+    _check_values("train_together", algorithm, configs)
     folders = [None] * len(configs) if folders is None else folders
     _check_together(configs, folders)
     paths = [None if folder is None else Path(folder) / CHECKPOINT for folder in folders]
@@ -92,6 +97,14 @@ def train_together(
     logs = [partial(log, seed=config.seed) for config in configs]
     drive(trainings, paths, logs, time.monotonic() + 60 * minutes)
     return trainings
+
+
+def _check_values(who: str, algorithm: object, configs: Sequence[object]) -> None:
+    if not isinstance(algorithm, Algorithm):
+        raise ArgumentError(sentence(f"{who}.algorithm", named(algorithm), "an algorithm, e.g. TD3()"))
+    for config in configs:
+        if not isinstance(config, LoopConfig):
+            raise ArgumentError(sentence(f"{who}.config", named(config), "a LoopConfig"))
 
 
 def _check_together(configs: Sequence[LoopConfig], folders: Sequence[Path | None]) -> None:

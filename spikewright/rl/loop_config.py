@@ -8,6 +8,9 @@ from statistics import mean
 from ..core.arguments import check_whole
 from ..core.errors import ArgumentError, sentence
 
+LARGEST_SEED = 2**63 - 1
+"""That torch takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
@@ -39,8 +42,8 @@ class LoopConfig:
         names = ("steps", "environments", "capacity", "evaluate_every", "episodes", "checkpoint_every")
         for name in names:
             check_whole(f"LoopConfig.{name}", getattr(self, name), least=1)
-        for name in ("random_steps", "seed"):
-            check_whole(f"LoopConfig.{name}", getattr(self, name), least=0)
+        check_whole("LoopConfig.random_steps", self.random_steps, least=0)
+        check_whole("LoopConfig.seed", self.seed, least=0, most=LARGEST_SEED)
         if not 0 <= self.exploration < float("inf"):
             raise ArgumentError(sentence("LoopConfig.exploration", repr(self.exploration), "a number of at least 0"))
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import DataError, sentence
 from .algorithm import Learner
 from .branches import Branches
 from .buffer import ReplayBuffer
@@ -88,6 +89,10 @@ _TENSORS = 4
 """Staged for each learner."""
 
 
+_TODO = "Its training diverged: begin one with smaller learning rates"
+_DIVERGED = sentence("actor", "actions that are not finite", "finite ones", _TODO)
+
+
 class Acting:
     """Several actors that act at the same time, each on as many observations; see `Branches`.
 
@@ -114,12 +119,22 @@ class Acting:
 
     @torch.no_grad()
     def __call__(self, observations: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
-        """Number of an actor -> observations [N, D] to its actions [N, A]."""
+        """Number of an actor -> observations [N, D] to its actions [N, A].
+
+        Raises:
+            DataError: for actions that are not finite; observations are, as `Episode` sees to.
+        """
         if not observations:
             return {}
         self._staged.fill({number: torch.from_numpy(values) for number, values in observations.items()})
-        made = self.branches(tuple(observations), {number: self._work(number) for number in observations})
-        return dict(zip(made, torch.stack(list(made.values())).cpu().numpy()))
+        try:
+            made = self.branches(tuple(observations), {number: self._work(number) for number in observations})
+            actions = torch.stack(list(made.values())).cpu().numpy()
+        except DataError as error:  # of a layer that looks at its values
+            raise DataError(_DIVERGED) from error
+        if not np.isfinite(actions).all():
+            raise DataError(_DIVERGED)
+        return dict(zip(made, actions))
 
     def _work(self, number: int):
         return lambda: self.actors[number](self._staged.tensors[number])

@@ -12,9 +12,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..core.arguments import check_whole
 from ..core.device import device_of
-from ..core.errors import ArgumentError, sentence
 from .actor import Space
-from .algorithm import Algorithm, Learner
+from .algorithm import Algorithm, Learner, check_range
 from .buffer import Transitions
 from .critic import TwinCritic
 from .descent import adam, descend
@@ -93,9 +92,8 @@ class TD3(Algorithm):
     def __post_init__(self) -> None:
         check_whole("TD3.delay", self.delay, least=1)
         check_whole("TD3.batch", self.batch, least=1)
-        for name in ("discount", "share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ArgumentError(sentence(f"TD3.{name}", repr(getattr(self, name)), "a number in 0..1"))
+        check_range(self, "discount", "share", most=1)
+        check_range(self, "actor_lr", "critic_lr", "target_noise", "target_clip")
 
     def learner(self, actor: nn.Module, space: Space) -> Learner:
         return TD3Learner(self, actor, space)

@@ -20,6 +20,7 @@ from .buffer import ReplayBuffer
 from .env import Episode
 from .evaluate import Arena
 from .loop_config import Judgement, LoopConfig
+from .made import made
 from .recorded import Part
 
 EVALUATION_SEED = 100
@@ -46,7 +47,7 @@ class Training:
         self.task, self.algorithm, self.config = task, algorithm, config
         self.episodes = [Episode(task, _seed_of(config.seed, number)) for number in range(config.environments)]
         space = self.episodes[0].space
-        self.learner: Learner = algorithm.learner(actor(space).to(self.device), space)
+        self.learner: Learner = algorithm.learner(made(actor, space).to(self.device), space)
         self.buffer = ReplayBuffer(config.capacity, space.observations, space.actions, self.device)
         self.draws = np.random.default_rng((config.seed, 1))
         self.noise = torch.Generator().manual_seed(config.seed)

@@ -187,6 +187,8 @@ def test_time_ends_it_and_it_goes_on(whole, tmp_path):
     run_control(longer, folder)
     assert [outcome.steps for outcome in judged(folder, longer)] == [80, 80]
     assert from_json(ControlRun, folder.config, REGISTRIES) == longer
+    shorter = run_control(RUN, folder)
+    assert [note for note in shorter.notes if "seed 3 had 80 steps already, past the 60 asked for" in note]
 
 
 def test_a_task_that_dies_does_not_take_the_others_along(tmp_path):
@@ -227,6 +229,11 @@ def test_several_tasks_and_an_ordinary_actor(tmp_path):
         ({"threads": 0}, r"ControlRun.threads: got 0"),
         ({"minutes": -1.0}, r"ControlRun.minutes: got -1.0"),
         ({"costs": "free"}, r"ControlRun.costs: got 'free'; expected one of float32_45nm"),
+        ({"seeds": (2**63,)}, r"ControlRun.seeds: got 9223372036854775808; expected a whole number from 0 to"),
+        (
+            {"loop": LoopConfig(steps=10_000)},
+            r"ControlRun.loop: got 10,000 steps, of which the first 25,000 are random; expected more steps than random",
+        ),
         ({"loop": LoopConfig(seed=4)}, r"ControlRun.loop: got seed 4; expected seed 0. Take --seeds 4"),
     ],
 )
@@ -253,6 +260,7 @@ def test_wrong_tasks(task, match):
     [
         ({"actor": DNChoice()}, r"--resume: got another actor; expected what the run was begun with"),
         ({"algorithm": TD3()}, r"got another algorithm"),
+        ({"out": Path("elsewhere")}, r"got another out"),
         ({"loop": replace(LOOP, random_steps=5)}, r"got another loop.random_steps"),
     ],
 )

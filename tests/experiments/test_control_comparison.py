@@ -19,7 +19,9 @@ from spikewright.experiments.registries import REGISTRIES
 from spikewright.report import Report, RunFolder, Table
 from spikewright.rl import LIFChoice, LoopConfig, OrdinaryChoice
 
-RUN = ControlRun(task=("A-v0", "B-v0"), actor=LIFChoice(hidden=(8,)), loop=LoopConfig(steps=20), seeds=(0, 3))
+RUN = ControlRun(
+    task=("A-v0", "B-v0"), actor=LIFChoice(hidden=(8,)), loop=LoopConfig(steps=20, random_steps=5), seeds=(0, 3)
+)
 NONE = Decision(None, None, 0.0, 10.0, 1e-9, 1, None)
 
 
@@ -50,7 +52,7 @@ def test_rows_stand_by_task_and_curves_in_one_figure() -> None:
 
 
 def test_runs_of_one_method_go_by_their_names_and_what_differs_is_said() -> None:
-    longer = replace(RUN, loop=LoopConfig(steps=30), costs="sop_77fj", seeds=(0,))
+    longer = replace(RUN, loop=LoopConfig(steps=30, random_steps=5), costs="sop_77fj", seeds=(0,))
     report = compare_controls([("a", reported(RUN, 1.0)), ("b", reported(longer, 1.0))], {})
     assert report.tables[0].column("method") == ("PT-LIF, TD3 (a)", "PT-LIF, TD3 (b)") * 2
     said = " ".join(report.notes)

@@ -176,6 +176,22 @@ def test_a_neuron_of_the_library_fits_as_well():
         (lambda: Space(3, (), ()), ArgumentError, r"Space: got 0 lower and 0 upper bounds"),
         (lambda: Space(0, (0.0,), (1.0,)), ArgumentError, r"Space.observations: got 0"),
         (lambda: SpikingActor(SPACE, timesteps=0), ArgumentError, r"SpikingActor.timesteps: got 0"),
+        (
+            lambda: SpikingActor(SPACE, hidden=0),
+            ArgumentError,
+            r"SpikingActor\.hidden: got 0; expected a size for each",
+        ),
+        (lambda: OrdinaryActor(SPACE, hidden=(4, -1)), ArgumentError, r"OrdinaryActor\.hidden: got -1"),
+        (
+            lambda: SpikingActor(SPACE, "LIF"),
+            ArgumentError,
+            r"SpikingActor\.neuron: got 'LIF'; .* Of NEURONS: LIF, CLIF",
+        ),
+        (
+            lambda: SpikingActor(SPACE, DN()),
+            ArgumentError,
+            r"SpikingActor\.neuron: got DN; expected a function that make",
+        ),
         (lambda: Population(2, 1), ArgumentError, r"Population.neurons: got 1"),
         (lambda: Population(2, width=0.0), ArgumentError, r"Population.width: got 0.0"),
         (lambda: SpikingActor(SPACE)(torch.zeros(1, 4)), ShapeError, r"Population: got a tensor of shape \[1, 4\]"),

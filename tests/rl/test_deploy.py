@@ -157,3 +157,11 @@ def test_another_task(tmp_path, space, match):
 def test_wrong_choices(make, match):
     with pytest.raises(ArgumentError, match=match):
         make()
+
+
+def test_what_json_cannot_hold_is_refused(tmp_path):
+    actor = OrdinaryActor(Space(2, (-1.0,), (1.0,)), hidden=(4,))
+    with pytest.raises(
+        ArgumentError, match=r"save_actor\.about: got Object of type object .*; expected what JSON can hold"
+    ):
+        save_actor(tmp_path / "actor.safetensors", actor, "Task-v0", {"x": object()})

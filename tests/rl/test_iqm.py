@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spikewright.core.errors import DataError
+from spikewright.core.errors import ArgumentError, DataError
 from spikewright.rl import interquartile_mean
 
 
@@ -42,3 +42,12 @@ def test_a_single_run_has_no_interval():
 def test_no_scores(scores):
     with pytest.raises(DataError, match=r"interquartile_mean: got a task without finite scores"):
         interquartile_mean(scores)
+
+
+def test_wrong_arguments():
+    with pytest.raises(DataError, match=r"got numbers that are no lists of runs; expected of each task a list"):
+        interquartile_mean([1.0, 2.0])
+    with pytest.raises(
+        ArgumentError, match=r"interquartile_mean\.confidence: got 2; expected a number between 0 and 1"
+    ):
+        interquartile_mean([[1.0, 2.0]], confidence=2)

@@ -6,10 +6,23 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from spikewright.core.errors import ArgumentError, CheckpointError, DataError
-from spikewright.rl import DDPG, TD3, LoopConfig, OrdinaryActor, ProxyTarget, ReplayBuffer, SpikingActor, returns, train
+from spikewright.rl import (
+    DDPG,
+    TD3,
+    LoopConfig,
+    OrdinaryActor,
+    ProxyTarget,
+    ReplayBuffer,
+    Space,
+    SpikingActor,
+    returns,
+    train,
+)
 from spikewright.rl.env import Episode, make
+from spikewright.rl.made import made
 from tests.rl.conftest import TASK, Point
 
 SMALL = LoopConfig(steps=90, random_steps=30, capacity=200, evaluate_every=30, episodes=2, checkpoint_every=25, seed=3)
@@ -185,3 +198,67 @@ def test_unknown_and_unbounded_tasks():
 def test_wrong_settings(arguments, match):
     with pytest.raises(ArgumentError, match=match):
         LoopConfig(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda space: 3, r"train\.actor\(space\): got int; expected a network"),
+        (
+            lambda space: nn.Linear(2, 3),
+            r"got torch\.float32 \[2, 3\] for observations \[2, 2\]; expected float32 actions",
+        ),
+        (
+            lambda space: nn.Linear(5, 1),
+            r"got an error on observations \[2, 2\] \(mat1 and mat2 .*expected float32 action",
+        ),
+        (lambda space: nn.Linear(2, 1).double(), r"got an error on observations \[2, 2\] \(mat1 and mat2 must have"),
+        (lambda space: nn.Linear(2, 1).requires_grad_(False), r"got no parameter that learns; expected at least one"),
+        (
+            nn.Linear(2, 1),
+            r"train\.actor: got Linear; expected a function that makes an actor for a Space\. E\.g\. partial",
+        ),
+        ("LIF", r"train\.actor: got 'LIF'; expected a function"),
+    ],
+)
+def test_an_actor_that_does_not_fit_is_refused_before_any_step(make, match):
+    with pytest.raises(ArgumentError, match=match):
+        made(make, Space(2, (-1.0,), (1.0,)))
+
+
+def test_a_training_that_diverged_says_so():
+    match = (
+        r"actor: got actions that are not finite; expected finite ones\. Its training diverged: begin one with smaller"
+    )
+    config = LoopConfig(steps=200, random_steps=20, evaluate_every=200, episodes=1, capacity=300)
+    for actor in (partial(OrdinaryActor, hidden=(8,)), ACTOR):
+        with pytest.raises(DataError, match=match):
+            train(TASK, actor, TD3(batch=8, critic_hidden=(8,), critic_lr=1e30), config)
+
+
+def test_wrong_values_are_named():
+    with pytest.raises(
+        ArgumentError, match=r"train\.algorithm: got the class TD3; expected an algorithm, e\.g\. TD3\(\)"
+    ):
+        train("Pendulum-v1", OrdinaryActor, TD3, LoopConfig())
+    with pytest.raises(ArgumentError, match=r"train\.config: got dict; expected a LoopConfig"):
+        train("Pendulum-v1", OrdinaryActor, TD3(), {"steps": 3})
+    for change in ({"actor_lr": -1.0}, {"critic_lr": float("nan")}, {"target_clip": -0.5}, {"target_noise": -1}):
+        (name,) = change
+        with pytest.raises(ArgumentError, match=rf"TD3\.{name}: got .*; expected a number of at least 0"):
+            TD3(**change)
+    with pytest.raises(ArgumentError, match=r"DDPG\.actor_lr: got -1"):
+        DDPG(actor_lr=-1)
+    with pytest.raises(
+        ArgumentError, match=r"LoopConfig\.seed: got 9223372036854775808; expected a whole number from 0"
+    ):
+        LoopConfig(seed=2**63)
+
+
+def test_tasks_are_named_with_their_version_and_modules_that_can_be_imported():
+    with pytest.raises(ArgumentError, match=r"got 'Pendulum' without a version; expected an id with it: Pendulum-v1"):
+        train("Pendulum", OrdinaryActor, TD3(), LoopConfig())
+    with pytest.raises(
+        ArgumentError, match=r"got 'nowhere:X-v0', a module that cannot be imported; expected MODULE:ID"
+    ):
+        train("nowhere:X-v0", OrdinaryActor, TD3(), LoopConfig())
