@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -155,12 +156,12 @@ def _report(
     table = Table("Return against T", COLUMNS, rows, f"{task}, {config.episodes} episodes each, the same seeds.")
     curve = Table(
         "Return",
-        (Column("task"), Column("method"), Column("step"), Column("IQM", "", 1)),
-        tuple((task, name, row[1], row[2]) for name in dict.fromkeys(str(row[0]) for row in rows[1:])
-              for row in rows[1:] if row[0] == name),
-    )  # fmt: skip
-    text = f"Mean return after T steps a decision; the ordinary actor's is {rows[0][2]:,.1f}."
-    figure = FigureSpec("return", "return_curve", text, curve.title, options={"axis": "time steps T of a decision"})
+        (Column("task"), Column("method"), *(Column(name, "", 1) for name in ("step", "mean", "low", "high"))),
+        tuple((task, *point) for point in _points(rows, config.episodes)),
+    )
+    text = "Mean return after T steps a decision, shaded its 95 % interval over episodes; the ordinary actor beside it."
+    options = {"axis": "time steps T of a decision (log scale)", "middle": "mean", "doublings": True}
+    figure = FigureSpec("return", "return_curve", text, curve.title, options=options)
     best = max(rows[1:], key=lambda row: float(row[2] or 0.0))
     return Report(
         f"An ordinary actor of {task} as a spiking one",
@@ -172,6 +173,15 @@ def _report(
         (f"Energy by the cost table {costs.name}. {costs.note}",),
         tuple(filter(None, (source_of(type(config.recipe)), costs.source))),
     )
+
+
+def _points(rows: Sequence[tuple[Cell, ...]], episodes: int) -> Iterator[tuple[Cell, ...]]:
+    """Method, T, mean return and its interval: of the converted actor, and at the same T of the ordinary one."""
+    played = sorted(rows[1:], key=lambda row: int(row[1] or 0))
+    for name, own in ((str(rows[1][0]), played), (str(rows[0][0]), [rows[0]] * len(played))):
+        for at, (_, _, mean, deviation, *_) in zip(played, own):
+            middle, reach = float(mean or 0), 1.96 * float(deviation or 0) / sqrt(episodes)
+            yield (name, at[1], middle, *((None, None) if deviation is None else (middle - reach, middle + reach)))
 
 
 def _spread(found: list[float]) -> tuple[float, float | None, float, float]:

@@ -52,17 +52,22 @@ def test_actions_stay_within_their_bounds(actor) -> None:
 
 
 def test_the_report_has_a_row_for_the_ordinary_actor_and_every_t(file, tmp_path) -> None:
-    config = ConvertActorRun(actor=file, timesteps=(1, 8), episodes=1, calibration_episodes=1)
+    config = ConvertActorRun(actor=file, timesteps=(8, 1), episodes=1, calibration_episodes=1)
     with RunFolder.begin(tmp_path / "runs", "convert", {}, {}) as folder:
         report = run_convert_actor(config, folder)
-    ordinary, first, last = (
+    ordinary, last, first = (
         dict(zip((c.name for c in report.tables[0].columns), row)) for row in report.tables[0].rows
     )
     assert (ordinary["T"], first["T"], last["T"]) == (None, 1, 8)
     assert ordinary["action error"] == 0 < last["action error"] < first["action error"]
     assert ordinary["MACs"] == 3 * 16 + 16 * 16 + 16
     assert last["spikes"] > first["spikes"] > 0
-    assert report.figures[0].options["axis"] == "time steps T of a decision"
+    curve = report.tables[1]
+    assert curve.column("method") == ("OPI", "OPI", "ordinary", "ordinary")
+    assert curve.column("step") == (1, 8, 1, 8)
+    assert curve.column("mean") == (first["mean return"], last["mean return"], *[ordinary["mean return"]] * 2)
+    assert set(curve.column("low")) == {None}, "of a single episode"
+    assert report.figures[0].options["axis"] == "time steps T of a decision (log scale)"
 
 
 def test_the_command_line_converts(file, tmp_path, capsys) -> None:

@@ -28,6 +28,7 @@ def draw(
     series: str = "method",
     runs: str = "seed ",
     axis: str | None = None,
+    doublings: bool = False,
 ) -> Figure:
     """Draw returns over a training.
 
@@ -40,6 +41,7 @@ def draw(
         series: column that names the lines.
         runs: beginning of the names of columns with single runs, drawn faint.
         axis: what the steps are; none for environment steps.
+        doublings: whether a doubling of steps is as long everywhere.
 
     Raises:
         ReportError: for text in a column of numbers.
@@ -63,6 +65,9 @@ def draw(
         ax.set_title(words(naming(panel, name), 40) if len(panels) > 1 else "", loc="left")
         for line, inside in groups(table, series).items():
             chosen = [row for row in rows if row in set(inside)]
+            if doublings:
+                ax.set_xscale("log", base=2)
+                ax.xaxis.set_major_formatter("{x:g}")
             _line(ax, table, chosen, (step, middle, low, high, runs), factor, lines.index(line), handles, line)
     if len(handles) > 1 or (handles and next(iter(handles))):
         legend(figure, list(handles.values()), [naming(series, name) for name in handles])
