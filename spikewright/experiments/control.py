@@ -21,6 +21,7 @@ from ..rl import TD3, ActorChoice, Algorithm, LIFChoice, LoopConfig, ProxyTarget
 from ..rl.env import make, space_of
 from ..rl.loop_config import LARGEST_SEED
 from .control_jobs import LAST, RESULT, Job, Outcome
+from .control_ray import check_ray
 from .control_report import control_report
 from .control_workers import Failures, carry_out
 from .decision import latency_rows, played
@@ -28,7 +29,7 @@ from .filming import Film, filmed
 from .registries import REGISTRIES
 
 PACKAGES = ("spikewright", "torch", "numpy", "gymnasium", "mujoco", "safetensors", "scipy")
-MAY_DIFFER = ("seeds", "workers", "threads", "device", "minutes", "video")
+MAY_DIFFER = ("seeds", "workers", "threads", "device", "minutes", "cluster", "video")
 """What may be another one when a run is gone on with."""
 LOOP_MAY_DIFFER = ("steps", "evaluate_every", "episodes", "checkpoint_every")
 """And of its loop."""
@@ -50,6 +51,8 @@ class ControlRun:
         threads: of the CPU, of each process; networks this small gain nothing by more than one.
         device: where networks learn; on a GPU all seeds of a task learn side by side in one process.
         minutes: stop with checkpoints after this time, to be gone on with later; none for no limit.
+        cluster: address of a Ray cluster that trains on its machines, `auto` for the one that this belongs to, `local`
+            for one of this machine's cores; the run folder lies where all machines see it. None for no cluster.
         costs: name of the cost table for energies.
         video: whether an episode of each task is written as a film.
         out: folder of the run folders.
@@ -65,6 +68,7 @@ class ControlRun:
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
     minutes: float | None = None
+    cluster: str | None = None
     costs: str = "float32_45nm"
     video: bool = False
     out: Path = Path("runs")
@@ -81,6 +85,9 @@ class ControlRun:
             check_whole(f"ControlRun.{name}", getattr(self, name), least=1)
         if self.device != "cpu" and self.workers > 1:
             met, todo = f"{self.workers} with {self.device}", "Seeds learn side by side there anyway"
+            raise ArgumentError(sentence("ControlRun.workers", met, "1", todo))
+        if self.cluster is not None and self.workers > 1:
+            met, todo = f"{self.workers} with a cluster", "The cluster decides how many it trains at once"
             raise ArgumentError(sentence("ControlRun.workers", met, "1", todo))
         if self.minutes is not None and not self.minutes >= 0:
             raise ArgumentError(sentence("ControlRun.minutes", repr(self.minutes), "none or a number of at least 0"))
@@ -117,7 +124,10 @@ def check_control(config: ControlRun) -> None:
     Raises:
         ArgumentError: for a task that is unknown or whose actions have no bounds, or an actor that cannot be built.
     """
-    usable(config.device, "ControlRun")
+    if config.cluster is None:
+        usable(config.device, "ControlRun")
+    else:
+        check_ray()
     for task in config.task:
         env = make(task)
         space = space_of(env, task)

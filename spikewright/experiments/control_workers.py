@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import SpikewrightError
 from .control_jobs import Job, run_jobs
+from .control_ray import on_cluster
 
 if TYPE_CHECKING:
     from .control import ControlRun
@@ -42,6 +43,8 @@ def carry_out(config: ControlRun, folder: Path, jobs: Sequence[Job], watch: Watc
     """
     minutes = float("inf") if config.minutes is None else config.minutes
     until = time.monotonic() + 60 * minutes
+    if config.cluster is not None:
+        return on_cluster(config, folder, _groups(config, jobs), watch, time.time() + 60 * minutes, keep)
     if config.workers == 1:
         return _in_turn(config, folder, jobs, watch, until)
     return _at_once(config.workers, folder, jobs, watch, until)
@@ -50,9 +53,7 @@ def carry_out(config: ControlRun, folder: Path, jobs: Sequence[Job], watch: Watc
 def _in_turn(config: ControlRun, folder: Path, jobs: Sequence[Job], watch: Watch, until: float) -> Failures:
     """One job after another; on a GPU all seeds of a task together."""
     failures: Failures = {}
-    tasks = dict.fromkeys(job.task for job in jobs)
-    together = [[job for job in jobs if job.task == task] for task in tasks]
-    for group in [[job] for job in jobs] if config.device == "cpu" else together:
+    for group in _groups(config, jobs):
         if time.monotonic() > until:
             break
         try:
@@ -60,6 +61,13 @@ def _in_turn(config: ControlRun, folder: Path, jobs: Sequence[Job], watch: Watch
         except Exception as error:  # of a simulator, for instance: it must not take the other jobs along
             failures |= {job: keep(error, job.place(folder)) for job in group}
     return failures
+
+
+def _groups(config: ControlRun, jobs: Sequence[Job]) -> list[list[Job]]:
+    """What one process carries out at a time: a job, or on a GPU all seeds of a task."""
+    tasks = dict.fromkeys(job.task for job in jobs)
+    together = [[job for job in jobs if job.task == task] for task in tasks]
+    return [[job] for job in jobs] if config.device == "cpu" else together
 
 
 def _at_once(workers: int, folder: Path, jobs: Sequence[Job], watch: Watch, until: float) -> Failures:
