@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
+import torch
 
 import spikewright
 
@@ -27,6 +28,7 @@ def test_examples(name, tmp_path, monkeypatch):
         if error.name != "triton":  # comes with torch for GPUs only
             raise
         pytest.skip("needs Triton")
+    torch.manual_seed(0)  # examples draw weights and inputs; what they show must not hang on the draw
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for case in doctest.DocTestFinder(exclude_empty=True).find(module, name):

@@ -104,6 +104,7 @@ def fit_starts(conversion: Conversion, calibration: Any, fitted: FittedStart | N
         >>> from torch import nn
         >>> from spikewright.convert import OPI, convert
         >>> net, x = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), torch.rand(64, 4)
+        >>> _ = nn.init.constant_(net[0].bias, 1.0)  # no neuron is dead, whatever the weights
         >>> fitted = fit_starts(convert(net, OPI(), torch.rand(2000, 4)), x, FittedStart(timesteps=2))
         >>> fitted.starts["1"].shape
         torch.Size([3])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -24,7 +23,7 @@ from ..models.classifier import Classifier
 from ..profile import COST_TABLES, CostTable, count_macs, count_operations, count_spikes, estimate
 from ..report import Column, FigureSpec, Report, RunFolder, Table, environment
 from ..report.numbers import Cell
-from ..rl import OrdinaryActor, load_actor, returns
+from ..rl import OrdinaryActor, load_actor, mean_interval, returns
 from ..rl.env import make, space_of
 from .control import PACKAGES
 from .decision import OBSERVATIONS, played
@@ -35,6 +34,8 @@ COLUMNS = (
     Column("T", "steps", note="None for the ordinary actor."),
     Column("mean return", "", 1),
     Column("deviation", "", 1, "Standard deviation of the episodes' returns; a dash for a single one."),
+    Column("low", "", 1, "End of the mean's 95 % interval by Student's t over episodes; a dash for a single one."),
+    Column("high", "", 1, "Its other end."),
     Column("lowest", "", 1),
     Column("highest", "", 1),
     Column("action error", "", 4, "Mean distance of an action to the ordinary actor's, on what that one saw."),
@@ -157,15 +158,14 @@ def _report(
     curve = Table(
         "Return",
         (Column("task"), Column("method"), *(Column(name, "", 1) for name in ("step", "mean", "low", "high"))),
-        tuple((task, *point) for point in _points(rows, config.episodes)),
+        tuple((task, *point) for point in _points(rows)),
     )
-    text = "Mean return after T steps a decision, shaded its 95 % interval over episodes; the ordinary actor beside it."
+    text = "Mean return after T steps a decision, shaded its 95 % interval; the ordinary actor beside it."
     options = {"axis": "time steps T of a decision (log scale)", "middle": "mean", "doublings": True}
     figure = FigureSpec("return", "return_curve", text, curve.title, options=options)
-    best = max(rows[1:], key=lambda row: float(row[2] or 0.0))
     return Report(
         f"An ordinary actor of {task} as a spiking one",
-        f"Mean return **{float(best[2] or 0):,.1f}** at T = {best[1]}, the ordinary actor's {rows[0][2]:,.1f}.",
+        _summary(rows),
         to_json(config, REGISTRIES),
         environment(PACKAGES) | {"device": "cpu", "seed": config.seed},
         (table, curve, conversion.table()),
@@ -175,17 +175,28 @@ def _report(
     )
 
 
-def _points(rows: Sequence[tuple[Cell, ...]], episodes: int) -> Iterator[tuple[Cell, ...]]:
+def _summary(rows: Sequence[tuple[Cell, ...]]) -> str:
+    """The return at the longest T, and the highest one, which is said to be picked."""
+    longest = max(rows[1:], key=lambda row: int(row[1] or 0))
+    best = max(rows[1:], key=lambda row: float(row[2] or 0.0))
+    text = f"Mean return **{longest[2]:,.1f}** at T = {longest[1]}, the ordinary actor's {rows[0][2]:,.1f}."
+    if longest is best:
+        return text
+    picked = f"highest of {len(rows) - 1} values of T, picked by these very episodes and so too high by chance"
+    return f"{text} At T = {best[1]} it is {best[2]:,.1f}, the {picked}."
+
+
+def _points(rows: Sequence[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
     """Method, T, mean return and its interval: of the converted actor, and at the same T of the ordinary one."""
     played = sorted(rows[1:], key=lambda row: int(row[1] or 0))
     for name, own in ((str(rows[1][0]), played), (str(rows[0][0]), [rows[0]] * len(played))):
-        for at, (_, _, mean, deviation, *_) in zip(played, own):
-            middle, reach = float(mean or 0), 1.96 * float(deviation or 0) / sqrt(episodes)
-            yield (name, at[1], middle, *((None, None) if deviation is None else (middle - reach, middle + reach)))
+        for at, (_, _, mean, _, low, high, *_) in zip(played, own):
+            yield name, at[1], mean, low, high
 
 
-def _spread(found: list[float]) -> tuple[float, float | None, float, float]:
-    return fmean(found), stdev(found) if len(found) > 1 else None, min(found), max(found)
+def _spread(found: list[float]) -> tuple[float | None, ...]:
+    deviation = stdev(found) if len(found) > 1 else None
+    return fmean(found), deviation, *(mean_interval(found) or (None, None)), min(found), max(found)
 
 
 def _ordinary_cost(actor: OrdinaryActor, x: Tensor, costs: CostTable) -> tuple[float, float, float | None]:

@@ -22,6 +22,7 @@ from .deploy import SavedActor as SavedActor
 from .deploy import load_actor as load_actor
 from .deploy import save_actor as save_actor
 from .evaluate import returns as returns
+from .interval import mean_interval as mean_interval
 from .iqm import Interquartile as Interquartile
 from .iqm import interquartile_mean as interquartile_mean
 from .loop import train as train

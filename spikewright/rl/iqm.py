@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ def interquartile_mean(scores: Sequence[Sequence[float]], *, confidence: float =
         raise DataError(sentence("interquartile_mean", met, "of each task a list", todo))
     if not parts or not all(part.size and np.isfinite(part).all() for part in parts):
         raise DataError(sentence("interquartile_mean", "a task without finite scores", "at least one run of each"))
-    stats = _stats()
+    stats = scipy_stats("interquartile_mean")
 
     def middle(*tasks: np.ndarray, axis: int = -1) -> np.ndarray:
         return stats.trim_mean(np.concatenate(tasks, axis), 0.25, axis=axis)
@@ -68,10 +69,15 @@ def interquartile_mean(scores: Sequence[Sequence[float]], *, confidence: float =
     return Interquartile(mean, float(found.low), float(found.high))
 
 
-def _stats():
+def scipy_stats(who: str) -> ModuleType:
+    """SciPy's statistics.
+
+    Raises:
+        ArgumentError: without SciPy.
+    """
     try:
         from scipy import stats
     except ModuleNotFoundError as error:
         todo = "Install it: pip install 'spikewright[rl]'"
-        raise ArgumentError(sentence("interquartile_mean", "no package scipy", "it installed", todo)) from error
+        raise ArgumentError(sentence(who, "no package scipy", "it installed", todo)) from error
     return stats

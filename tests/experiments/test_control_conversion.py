@@ -70,6 +70,20 @@ def test_the_report_has_a_row_for_the_ordinary_actor_and_every_t(file, tmp_path)
     assert report.figures[0].options["axis"] == "time steps T of a decision (log scale)"
 
 
+def test_the_interval_is_that_of_few_episodes_and_a_picked_t_is_said(file, tmp_path) -> None:
+    config = ConvertActorRun(actor=file, timesteps=(1, 2, 4, 8), episodes=2, calibration_episodes=1)
+    with RunFolder.begin(tmp_path / "runs", "convert", {}, {}) as folder:
+        report = run_convert_actor(config, folder)
+    table = report.tables[0]
+    for low, mean, high, deviation in zip(*(table.column(c) for c in ("low", "mean return", "high", "deviation"))):
+        assert high - mean == pytest.approx(12.706 * deviation / 2**0.5, rel=1e-3)
+        assert mean - low == pytest.approx(high - mean)
+    assert report.tables[1].column("low")[0] == table.column("low")[1]
+    assert "at T = 8, the ordinary actor's" in report.summary
+    best = max(table.rows[1:], key=lambda row: row[2])
+    assert ("picked by these very episodes" in report.summary) == (best[1] != 8)
+
+
 def test_the_command_line_converts(file, tmp_path, capsys) -> None:
     words = ["rl", "--convert", str(file), "--recipe", "HMT", "--timesteps", "1,2", "--episodes", "1"]
     assert main([*words, "--calibration_episodes", "1", "--out", str(tmp_path / "runs")]) == 0
