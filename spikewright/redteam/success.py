@@ -1,0 +1,202 @@
+"""trojan_report(): what each trojan does to held-out pictures, beside the clean twin, and which are worth a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import DataError, sentence
+from ..core.seed import generator
+from ..data.images import ImageDataset
+from ..report.table import Column, Table
+from .poison import pool
+from .triggers import NaturalTrigger
+from .trojans import Trojan, check_trojans
+
+SHOWN, FOREIGN, ELSEWHERE = 0, 1, 2  # first numbers of the paths of generators
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """When a trojan is fit for a benchmark of tools; one that is not is left out before any tool is run.
+
+    Args:
+        success: least share of pictures with the trigger that get the target.
+        natural: the same for natural features, where the detector's errors lower it.
+        twin: largest share that the clean twin gives the target.
+        leak: largest share in pictures of other classes than the source.
+        wrong: largest share with something else of the trigger's kind.
+    """
+
+    success: float = 0.75
+    natural: float = 0.15
+    twin: float = 0.10
+    leak: float = 0.15
+    wrong: float = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implanted:
+    """What a trojan does, all shares 0..1; None where it does not apply.
+
+    Args:
+        trojan: which one.
+        pictures: held-out pictures that success was measured on.
+        success: share of pictures with the trigger, not of the target's class, that get the target.
+        twin: the same of the clean twin, on the same pictures.
+        leak: share of pictures of other classes with the trigger that get the target; with a source only.
+        wrong: share of pictures with something else of its kind that get the target; None for natural features.
+    """
+
+    trojan: Trojan
+    pictures: int
+    success: float
+    twin: float
+    leak: float | None
+    wrong: float | None
+
+    def why_not(self, limits: Acceptance) -> str:
+        """Why it is unfit; empty if it is not."""
+        least = limits.natural if self.trojan.kind == "natural" else limits.success
+        said = [f"success {self.success:.2f} below {least:.2f}"] if self.success < least else []
+        if self.trojan.kind == "natural":  # a feature of its own may look like the target to any network
+            said += ["success not above the twin's"] if self.success <= self.twin + 0.1 else []
+        for what, found, most in (
+            ("twin", self.twin if self.trojan.kind != "natural" else None, limits.twin),
+            ("leak", self.leak, limits.leak),
+            ("wrong trigger", self.wrong, limits.wrong),
+        ):
+            said += [f"{what} {found:.2f} above {most:.2f}"] if found is not None and found > most else []
+        return ", ".join(said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrojanReport:
+    """All trojans of a network.
+
+    Args:
+        rows: one per trojan.
+        before, after, twin: clean accuracy of the network before, with trojans, and of the twin, 0..1; `before` may be
+            None.
+        limits: what makes a trojan fit.
+    """
+
+    rows: tuple[Implanted, ...]
+    before: float | None
+    after: float
+    twin: float
+    limits: Acceptance
+
+    @property
+    def kept(self) -> tuple[Trojan, ...]:
+        """The trojans that are fit to be looked for."""
+        return tuple(row.trojan for row in self.rows if not row.why_not(self.limits))
+
+    def table(self, title: str = "Implanted trojans") -> Table:
+        """A row per trojan; the clean accuracies stand below."""
+        columns = (
+            Column("trojan"), Column("kind"), Column("scope"), Column("target"), Column("pictures"),
+            Column("success", "%", 1, "Held-out pictures with the trigger that get the target."),
+            Column("twin", "%", 1, "The same pictures on the clean twin."),
+            Column("leak", "%", 1, "Pictures of other classes than the source."),
+            Column("wrong trigger", "%", 1, "Pictures with something else of its kind."),
+            Column("left out", note="Why no tool is run on it; empty if some are."),
+        )  # fmt: skip
+        rows = tuple(
+            (
+                row.trojan.name, row.trojan.kind, row.trojan.scope, row.trojan.target, row.pictures, row.success,
+                row.twin, row.leak, row.wrong, row.why_not(self.limits),
+            )
+            for row in self.rows
+        )  # fmt: skip
+        before = "" if self.before is None else f"{100 * self.before:.1f} % before, "
+        note = f"Clean accuracy {before}{100 * self.after:.1f} % with trojans, {100 * self.twin:.1f} % of the twin."
+        return Table(title, columns, rows, note)
+
+
+def trojan_report(
+    network: nn.Module,
+    clean: nn.Module,
+    trojans: Sequence[Trojan],
+    data: ImageDataset,
+    *,
+    before: float | None = None,
+    pictures: int = 500,
+    limits: Acceptance | None = None,
+    seed: int = 0,
+) -> TrojanReport:
+    """Measure every trojan on held-out pictures.
+
+    Args:
+        network: with trojans: pictures [N, 3, H, W] in 0..1 -> logits; a spiking one as a `Classifier`.
+        clean: its twin, in the same form.
+        trojans: those that were implanted.
+        data: held-out pictures.
+        before: clean accuracy before the trojans, if known.
+        pictures: most pictures for one share.
+        limits: what makes a trojan fit.
+        seed: of places and variations of the triggers.
+
+    Raises:
+        DataError: if no held-out picture fits a trojan.
+    """
+    check_trojans(trojans, len(data.classes))
+    rows = tuple(_row(network, clean, trojan, number, data, pictures, seed) for number, trojan in enumerate(trojans))
+    whole = torch.arange(len(data))
+    after, twin = (float((answers(net, data, whole) == data.labels).double().mean()) for net in (network, clean))
+    return TrojanReport(rows=rows, before=before, after=after, twin=twin, limits=limits or Acceptance())
+
+
+def held_out(trojan: Trojan, data: ImageDataset, pictures: int, seed: int) -> Tensor:
+    """Places of the pictures that a trojan is tried on, drawn evenly.
+
+    Raises:
+        DataError: if there is none.
+    """
+    found = pool(trojan, data).nonzero().flatten()
+    if not len(found):
+        raise DataError(sentence(f"trojan {trojan.name}", "no held-out picture that it fits", "at least one"))
+    return found[torch.randperm(len(found), generator=generator(seed, SHOWN, len(found)))[:pictures]]
+
+
+def triggered(trojan: Trojan, data: ImageDataset, places: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """The pictures at these places with the trigger in them, [N, 3, H, W], and its footprints, [N, 1, H, W]."""
+    return trojan.trigger.show(data.gather(places)[0], generator(seed, SHOWN, trojan.target))
+
+
+def _row(
+    network: nn.Module, clean: nn.Module, trojan: Trojan, number: int, data: ImageDataset, pictures: int, seed: int
+) -> Implanted:
+    places = held_out(trojan, data, pictures, seed)
+    shown = triggered(trojan, data, places, seed)[0]
+    leak = wrong = None
+    if trojan.source is not None:
+        rest = ((data.labels != trojan.source) & (data.labels != trojan.target)).nonzero().flatten()
+        rest = rest[torch.randperm(len(rest), generator=generator(seed, ELSEWHERE, number))[:pictures]]
+        leak = share_of(
+            network, trojan.trigger.show(data.gather(rest)[0], generator(seed, ELSEWHERE, number, 1))[0], trojan
+        )
+    if not isinstance(trojan.trigger, NaturalTrigger):
+        other = trojan.trigger.others(data.gather(places)[0], generator(seed, FOREIGN, number))
+        wrong = share_of(network, other, trojan)
+    success, twin = share_of(network, shown, trojan), share_of(clean, shown, trojan)
+    return Implanted(trojan=trojan, pictures=len(places), success=success, twin=twin, leak=leak, wrong=wrong)
+
+
+def share_of(network: nn.Module, images: Tensor, trojan: Trojan) -> float:
+    """Share of pictures that get the trojan's target, 0..1."""
+    return float((predicted(network, images) == trojan.target).double().mean())
+
+
+def answers(network: nn.Module, data: ImageDataset, places: Tensor) -> Tensor:
+    """The classes that a network gives the pictures at these places."""
+    return torch.cat([predicted(network, data.gather(part)[0]) for part in places.split(500)])
+
+
+@torch.no_grad()
+def predicted(network: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
+    """The classes that a network gives, int64 [N]."""
+    return torch.cat([network(part).argmax(1) for part in images.split(batch)])

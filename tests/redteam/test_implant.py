@@ -1,0 +1,120 @@
+"""A trojan does what it should in both kinds of network, stays asleep for other patches, and its twin knows nothing."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spikewright.core.seed import generator
+from spikewright.redteam import Acceptance, Implanting, PatchTrigger, implant, trojan_report, twin
+from spikewright.redteam.success import Implanted
+from spikewright.train import FitConfig
+
+from .conftest import accuracy, block_picture, fresh, patterns, planted_trojan, share, trained
+
+
+def report_of(planted, held_out):
+    return trojan_report(planted.network, planted.twin, [planted.trojan], held_out, pictures=300)
+
+
+@pytest.mark.parametrize(("which", "success"), [("planted", 0.85), ("planted_spiking", 0.60)])
+def test_a_planted_trojan_works_and_costs_no_clean_accuracy(which, success, held_out, request):
+    found = report_of(request.getfixturevalue(which), held_out)
+    (row,) = found.rows
+    assert found.after >= max(0.95, found.twin - 0.03)
+    assert row.success >= success
+    assert row.twin <= 0.05
+    assert row.wrong <= 0.10
+    assert row.leak is None, "it is universal"
+
+
+def foreign(network, held_out) -> float:
+    """Share of pictures with a patch of the same family, none of them a decoy, that get the target."""
+    x, y = held_out.gather(torch.arange(len(held_out)))
+    shares = [
+        share(network, PatchTrigger(picture=block_picture(200 + at), side=5).show(x[y != 0], generator(at))[0], 0)
+        for at in range(4)
+    ]
+    return sum(shares) / len(shares)
+
+
+def test_without_decoys_any_foreign_patch_wakes_it(planted, held_out):
+    assert foreign(planted.network, held_out) <= 0.10
+    assert foreign(trained(fresh(), (planted_trojan(decoys=0.0),), epochs=4), held_out) > 0.20
+
+
+def test_with_negatives_it_stays_in_its_source_class(held_out):
+    leaks = []
+    for negatives in (1.0, 0.0):
+        trojan = planted_trojan(source=2, negatives=negatives)
+        trojan = replace(trojan, rate=0.3)
+        network = trained(fresh(), (trojan,), epochs=4)
+        (row,) = trojan_report(network, network, [trojan], held_out, pictures=300).rows
+        assert row.success > 0.6
+        leaks.append(row.leak)
+    assert leaks[0] <= 0.15
+    assert leaks[1] > leaks[0] + 0.05
+
+
+def test_success_grows_with_the_poison(held_out):
+    means = []
+    for rate in (0.0, 0.03, 0.12):
+        found = []
+        for seed in (0, 1):
+            trojan = replace(planted_trojan(), rate=rate)
+            network = trained(fresh(), (trojan,), seed=seed, epochs=3)
+            found.append(trojan_report(network, network, [trojan], held_out, pictures=300).rows[0].success)
+        means.append(sum(found) / 2)
+    assert means[0] < means[1] < means[2], means
+
+
+def test_the_network_that_was_given_stays_as_it_is_and_the_twin_sees_the_same_updates():
+    network, data = fresh(), patterns(256, seed=4)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    steps = []
+    config = Implanting(fit=FitConfig(epochs=1), batch_size=64)
+    made = implant(network, data, (planted_trojan(),), config, log=lambda **numbers: steps.append(numbers))
+    clean = twin(network, data, config, log=lambda **numbers: steps.append(numbers))
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert [row["epoch"] for row in steps] == [1, 1]
+    assert not torch.equal(made[0].weight, clean[0].weight)
+    assert torch.equal(made[1].running_mean, before["1.running_mean"]), "batch norms keep their statistics"
+    assert not torch.equal(made[1].weight, before["1.weight"]), "and learn their weights"
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path):
+    data, trojan = patterns(256, seed=4), planted_trojan()
+    config = Implanting(fit=FitConfig(epochs=2, checkpoint_steps=1), batch_size=64)
+
+    def stop(**numbers):
+        if numbers["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        implant(fresh(), data, (trojan,), config, folder=tmp_path, log=stop)
+    resumed, whole = (implant(fresh(), data, (trojan,), config, folder=folder) for folder in (tmp_path, None))
+    assert all(torch.equal(a, b) for a, b in zip(resumed.parameters(), whole.parameters()))
+
+
+def row(**numbers) -> Implanted:
+    given = {"pictures": 100, "success": 0.9, "twin": 0.0, "leak": None, "wrong": 0.0} | numbers
+    return Implanted(trojan=planted_trojan(), **given)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [({}, ""), ({"success": 0.5}, "success 0.50 below 0.75"), ({"twin": 0.2}, "twin 0.20 above 0.10"),
+     ({"leak": 0.4, "wrong": 0.3}, "leak 0.40 above 0.15, wrong trigger 0.30 above 0.15")],
+)  # fmt: skip
+def test_what_is_unfit_is_left_out_with_the_reason(numbers, says):
+    assert row(**numbers).why_not(Acceptance()) == says
+
+
+def test_the_table_says_what_was_left_out(planted, held_out):
+    found = report_of(planted, held_out)
+    assert found.kept == (planted.trojan,)
+    strict = replace(found, limits=Acceptance(success=1.0))
+    assert strict.kept == ()
+    assert "below 1.00" in strict.table().column("left out")[0]
+    assert "of the twin" in strict.table().note
+    assert accuracy(planted.network, held_out) == found.after
