@@ -1,0 +1,32 @@
+"""Judging what a tool shows: a test with eight options, its controls and its statistics."""
+
+from .controls import Judged as Judged
+from .controls import option_prior as option_prior
+from .embed import Embedding as Embedding
+from .embed import LiteEmbedding as LiteEmbedding
+from .embed import PixelEmbedding as PixelEmbedding
+from .embed import renderings as renderings
+from .independence import check_independent as check_independent
+from .independence import fingerprints as fingerprints
+from .multiple_choice import Verdict as Verdict
+from .multiple_choice import asked as asked
+from .multiple_choice import judge as judge
+from .multiple_choice import oracle as oracle
+from .multiple_choice import prototypes as prototypes
+from .multiple_choice import views as views
+from .options import KINDS as KINDS
+from .options import OPTIONS as OPTIONS
+from .options import Option as Option
+from .options import Question as Question
+from .options import question as question
+from .readout import Reading as Reading
+from .readout import labels_table as labels_table
+from .readout import read_labels as read_labels
+from .statistics import Chance as Chance
+from .statistics import bootstrap as bootstrap
+from .statistics import paired_p as paired_p
+from .statistics import permutation_p as permutation_p
+from .tables import left_out_table as left_out_table
+from .tables import methods_table as methods_table
+from .tables import prior_table as prior_table
+from .tables import trojans_table as trojans_table
