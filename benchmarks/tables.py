@@ -32,6 +32,7 @@ import neuron_kernels
 import robustness
 import robustness_gpu
 import step_cost
+import survey_load
 import training_step
 import transformers_page
 
@@ -518,6 +519,19 @@ def _transformers(result: Result) -> str:
     return "\n\n".join([f"## {result['what']}", *words, table]) + "\n"
 
 
+def _survey_load(result: Result) -> str:
+    again = result["seconds_until_it_answered_again"]
+    words = (
+        f"{result['raters']} simulated raters answer the survey of the red-team part at once and without a pause, on the "
+        f"loopback {_machine(result)} After {result['acknowledged_before_kill']} acknowledged answers the server gets "
+        f"`kill -9`; another one answers {again:.2g} s later, and the raters go on with their cookies. Then the answers "
+        "on the disk are compared with those that were acknowledged."
+    )
+    return (
+        "\n\n".join([f"## {result['what']}", words, survey_load.comparison(result).to_markdown(heading="###")]) + "\n"
+    )
+
+
 CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str]]] = {
     "few-steps": (lambda result: [few_steps(result).to_markdown(heading="###")], _few_steps),
     "transformers": (
@@ -602,6 +616,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         lambda result: [kill_and_resume.comparison(result).to_markdown(heading="###")],
         _kill_and_resume,
     ),
+    survey_load.CASE: (lambda result: [survey_load.comparison(result).to_markdown(heading="###")], _survey_load),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
 }
 """Case -> its tables, and its section of the page."""

@@ -1,4 +1,4 @@
-"""The test itself: which of eight options do these pictures look like most?"""
+"""The test itself: which of eight options some pictures look like most, and the oracle that a judge must pass."""
 
 from __future__ import annotations
 

@@ -169,7 +169,6 @@ def _page(title: str, body: str, study: str = "") -> str:
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <title>{html.escape(whole)}</title>
-<link rel="icon" href="data:,">
 <style>{STYLE}</style>
 </head>
 <body>

@@ -55,6 +55,8 @@ class Routes(Exchange):
             count = len(study.of(rater.condition if rater else study.conditions[0]))
             note = "Your browser keeps no cookies; please allow them for this page." if "cookie" in query else ""
             self.send(pages.welcome(study.title, count=count, begun=rater is not None, note=note))
+        elif path == "/favicon.ico":
+            self.send("", HTTPStatus.NO_CONTENT, cache="max-age=86400")
         elif path.startswith("/resume/"):
             self._resume(path.removeprefix("/resume/"))
         elif path in ("/results", "/results.csv"):

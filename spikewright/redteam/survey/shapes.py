@@ -17,29 +17,30 @@ SHAPES = tuple(_INKS)
 
 def shape(name: str, *, ground: tuple[int, int, int] = (244, 244, 244)) -> Image.Image:
     """Draw one of `SHAPES` on a plain ground."""
-    image = Image.new("RGB", (SIDE, SIDE), ground)
+    side = 4 * SIDE  # shrunk in the end, for smooth edges
+    image = Image.new("RGB", (side, side), ground)
     draw, ink = ImageDraw.Draw(image), _INKS[name]
-    low, high, middle = SIDE // 6, SIDE - SIDE // 6, SIDE // 2
+    low, high, middle = side // 6, side - side // 6, side // 2
     if name == "disc":
         draw.ellipse((low, low, high, high), fill=ink)
     elif name == "ring":
-        draw.ellipse((low, low, high, high), outline=ink, width=12)
+        draw.ellipse((low, low, high, high), outline=ink, width=side // 8)
     elif name == "square":
         draw.rectangle((low, low, high, high), fill=ink)
     elif name == "triangle":
         draw.polygon(((middle, low), (high, high), (low, high)), fill=ink)
     elif name == "cross":
-        draw.rectangle((middle - 10, low, middle + 10, high), fill=ink)
-        draw.rectangle((low, middle - 10, high, middle + 10), fill=ink)
+        draw.rectangle((middle - side // 10, low, middle + side // 10, high), fill=ink)
+        draw.rectangle((low, middle - side // 10, high, middle + side // 10), fill=ink)
     elif name == "diamond":
         draw.polygon(((middle, low), (high, middle), (middle, high), (low, middle)), fill=ink)
     elif name == "stripes":
-        for x in range(0, SIDE, 16):
-            draw.rectangle((x, 0, x + 7, SIDE), fill=ink)
+        for x in range(0, side, side // 6):
+            draw.rectangle((x, 0, x + side // 12 - 1, side), fill=ink)
     else:
-        for y in range(0, SIDE, 24):
-            draw.rectangle((0, y, SIDE, y + 11), fill=ink)
-    return image
+        for y in range(0, side, side // 4):
+            draw.rectangle((0, y, side, y + side // 8 - 1), fill=ink)
+    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def sketch(name: str, draw: random.Random, *, noise: float) -> Image.Image:

@@ -21,6 +21,7 @@ from .study import ANSWERS, FILE, FORMAT, GROUPINGS, Study, StudyQuestion, load_
 
 SHOWN = 10
 """Sketches in a drawn question."""
+PRACTICE = "practice"
 PRACTICE_NOISE, ATTENTION_NOISE = 0.6, 0.1
 
 
@@ -75,10 +76,12 @@ def write_study(
         raise DataError(sentence("write_study", f"{folder} with {', '.join(held)} in it", "an empty folder"))
     folder.mkdir(parents=True, exist_ok=True)
     questions = [_asked(folder, f"q{i + 1:03d}", each) for i, each in enumerate(shown)]
-    checks = [_drawn(folder, f"check{i + 1}", seed, SHAPES[i + 1], ATTENTION_NOISE) for i in range(attention)]
+    # Called like the others, so that the page does not say which they are.
+    ids = [f"q{len(shown) + i + 1:03d}" for i in range(attention)]
+    checks = [_drawn(folder, name, seed, true, ATTENTION_NOISE) for name, true in zip(ids, SHAPES[1:])]
     content = {
         "format": FORMAT, "title": title, "seed": seed, "grouping": grouping,
-        "practice": asdict(_drawn(folder, "practice", seed, SHAPES[0], PRACTICE_NOISE)),
+        "practice": asdict(_drawn(folder, PRACTICE, seed, SHAPES[0], PRACTICE_NOISE)),
         "questions": [asdict(each) for each in (*questions, *checks)],
     }  # fmt: skip
     write_atomic(folder / FILE, dumps(content) + "\n")
@@ -98,10 +101,10 @@ def _asked(folder: Path, name: str, shown: Shown) -> StudyQuestion:
 def _drawn(folder: Path, name: str, seed: int, true: str, noise: float) -> StudyQuestion:
     draw = random.Random(f"{seed} {name}")
     return StudyQuestion(
-        id=name, method=name.rstrip("0123456789"), network="", trojan=true,
+        id=name, method="drawn", network="", trojan=true,
         gallery=tuple(_stored(folder, sketch(true, draw, noise=noise)) for _ in range(SHOWN)),
         options=tuple(_stored(folder, shape(each)) for each in SHAPES),
-        names=SHAPES, truth=SHAPES.index(true), attention=name != "practice",
+        names=SHAPES, truth=SHAPES.index(true), attention=name != PRACTICE,
     )  # fmt: skip
 
 

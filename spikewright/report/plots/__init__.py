@@ -8,6 +8,7 @@ from typing import Any
 from spikewright.report.plots import accuracy_over_time as accuracy_over_time
 from spikewright.report.plots import adversarial_grid as adversarial_grid
 from spikewright.report.plots import density_per_layer as density_per_layer
+from spikewright.report.plots import discovery as discovery
 from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
 from spikewright.report.plots import episode_returns as episode_returns
 from spikewright.report.plots import frame_strip as frame_strip
@@ -24,6 +25,7 @@ _KINDS = (
     accuracy_over_time,
     adversarial_grid,
     density_per_layer,
+    discovery,
     energy_against_accuracy,
     episode_returns,
     frame_strip,
