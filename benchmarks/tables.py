@@ -522,10 +522,10 @@ def _transformers(result: Result) -> str:
 def _survey_load(result: Result) -> str:
     again = result["seconds_until_it_answered_again"]
     words = (
-        f"{result['raters']} simulated raters answer the survey of the red-team part at once and without a pause, on the "
-        f"loopback {_machine(result)} After {result['acknowledged_before_kill']} acknowledged answers the server gets "
-        f"`kill -9`; another one answers {again:.2g} s later, and the raters go on with their cookies. Then the answers "
-        "on the disk are compared with those that were acknowledged."
+        f"{result['raters']} simulated raters answer the survey of the red-team part at once and without a pause, on "
+        f"the loopback, {_machine(result)} After {result['acknowledged_before_kill']} acknowledged answers the server "
+        f"gets `kill -9`; another one answers {again:.2g} s later, and the raters go on with their cookies. Then the "
+        "answers on the disk are compared with those that were acknowledged."
     )
     return (
         "\n\n".join([f"## {result['what']}", words, survey_load.comparison(result).to_markdown(heading="###")]) + "\n"
