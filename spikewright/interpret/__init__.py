@@ -1,0 +1,29 @@
+"""What each pixel did for an answer: seventeen methods, for ordinary and spiking networks, and scores of them."""
+
+from .attribute import attribute as attribute
+from .faithfulness import Faithfulness as Faithfulness
+from .faithfulness import faithfulness as faithfulness
+from .groups import grid_groups as grid_groups
+from .groups import leaking_groups as leaking_groups
+from .map import Map as Map
+from .method import Method as Method
+from .methods import LIME as LIME
+from .methods import LRP as LRP
+from .methods import METHODS as METHODS
+from .methods import Deconvolution as Deconvolution
+from .methods import DeepLift as DeepLift
+from .methods import DeepLiftSHAP as DeepLiftSHAP
+from .methods import FeatureAblation as FeatureAblation
+from .methods import FeaturePermutation as FeaturePermutation
+from .methods import GradCAM as GradCAM
+from .methods import GradientSHAP as GradientSHAP
+from .methods import GuidedBackprop as GuidedBackprop
+from .methods import GuidedGradCAM as GuidedGradCAM
+from .methods import InputXGradient as InputXGradient
+from .methods import IntegratedGradients as IntegratedGradients
+from .methods import KernelSHAP as KernelSHAP
+from .methods import Occlusion as Occlusion
+from .methods import Saliency as Saliency
+from .methods import ShapleySampling as ShapleySampling
+from .score import score_methods as score_methods
+from .scores import AttributionScores as AttributionScores
