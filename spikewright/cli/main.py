@@ -23,6 +23,7 @@ VERBS = {
     "sweep": "many recipes and thresholds at every T, and the best for each price",
     "sparsity": "spiking networks side by side: accuracy against operations",
     "attack": "attack a spiking network; what withstands every attack",
+    "interpret": "what each pixel did for an answer, by several methods side by side",
     "report": "draw the report of a run again, or set several runs side by side",
     "list": "neurons, recipes, data sets, models, experiments, with their sources",
     "papers": "search the papers that this project implements",

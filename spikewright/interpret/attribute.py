@@ -14,7 +14,7 @@ from ..core.errors import ArgumentError, ShapeError, sentence
 from ..core.evaluating import evaluating
 from ..core.registry import pick
 from ..core.spiking import Timed
-from .captum_door import drawing
+from .captum_door import captum, drawing
 from .groups import checked_groups
 from .map import Map, constant, not_applicable
 from .method import Method
@@ -67,6 +67,7 @@ def attribute(
         reason = chosen.refuses(view)
         if reason:
             return not_applicable(images, reason)
+        captum()  # its import is no part of any method's time
         start = perf_counter()
         found = chosen.run(view)
         seconds = perf_counter() - start

@@ -157,35 +157,42 @@ def audit(network: nn.Module, image: Tensor) -> Audit:
     times: Counter[str] = Counter()
     leaves = {name: part for name, part in network.named_modules() if not list(part.children())}
     handles = [part.register_forward_hook(lambda *_, name=name: times.update([name])) for name, part in leaves.items()]
+    x = image.detach().clone().requires_grad_()
     try:
         with torch.enable_grad():
-            out = network(image.detach().clone().requires_grad_())
+            out = network(x)
     finally:
         for handle in handles:
             handle.remove()
     operations: Counter[str] = Counter()
     sums = products = 0
-    for node in _nodes(out):
+    for node, inputs in _on_the_way(out, x):
         name = node.name().removesuffix("0").removesuffix("1").removesuffix("Backward")
-        inputs = [before for before, _ in node.next_functions if before is not None]
-        two = sum(before.name() != "torch::autograd::AccumulateGrad" for before in inputs) > 1
         if isinstance(node, BackwardCFunction) and "BackwardHook" not in type(node).__name__:
             operations["own function"] += 1
         elif name in OPERATIONS:
             operations[name] += 1
-        sums += two and name in ("Add", "Sub")
-        products += two and name in ("Mul", "Div", "Bmm", "Mm")
+        sums += inputs > 1 and name in ("Add", "Sub")
+        products += inputs > 1 and name in ("Mul", "Div", "Bmm", "Mm")
     calls = tuple(Call(name, leaves[name], count) for name, count in times.items())
     return Audit(is_spiking(network), calls, operations, sums, products)
 
 
-def _nodes(out: Tensor) -> Iterator[Any]:
-    """Every node of the graph behind an output."""
-    waiting, met = [out.grad_fn], set()
+def _on_the_way(out: Tensor, x: Tensor) -> Iterator[tuple[Any, int]]:
+    """Every node of the graph between x and an output, and how many of its inputs depend on x."""
+    waiting: list[Any] = [out.grad_fn]
+    depends: dict[Any, bool] = {}
     while waiting:
-        node = waiting.pop()
-        if node is None or node in met:
+        node = waiting[-1]
+        inputs = [] if node is None else [before for before, _ in node.next_functions if before is not None]
+        unknown = [before for before in inputs if before not in depends]
+        if node is None or node in depends or not unknown:
+            waiting.pop()
+        else:
+            waiting.extend(unknown)
+        if node is None or node in depends or unknown:
             continue
-        met.add(node)
-        yield node
-        waiting.extend(before for before, _ in node.next_functions)
+        known = sum(depends[before] for before in inputs)
+        depends[node] = known > 0 or getattr(node, "variable", None) is x
+        if known:
+            yield node, known

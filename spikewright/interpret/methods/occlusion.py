@@ -17,7 +17,7 @@ class Occlusion(GroupMethod):
     """The mean of f(x) - f(x with a window as in the baseline) over all windows that hold the pixel.
 
     Args:
-        window: side in pixels; None for two cells of `grid_groups`.
+        window: side in pixels; None for two cells of `grid_groups`, or half of small images.
         stride: pixels from one window to the next; None for half a window.
 
     Source: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2.
@@ -36,7 +36,7 @@ class Occlusion(GroupMethod):
 
     def run(self, view: View) -> Found:
         channels, height, width = view.images.shape[1:]
-        window = self.window or min(2 * cell_size(height, width), height, width)
+        window = self.window or min(2 * cell_size(height, width), max(1, min(height, width) // 2))
         if window > min(height, width):
             allowed = f"at most the {min(height, width)} pixels of the images"
             raise ArgumentError(sentence("Occlusion.window", str(window), allowed))

@@ -7,6 +7,7 @@ from typing import Any
 
 from spikewright.report.plots import accuracy_over_time as accuracy_over_time
 from spikewright.report.plots import adversarial_grid as adversarial_grid
+from spikewright.report.plots import attribution_grid as attribution_grid
 from spikewright.report.plots import density_per_layer as density_per_layer
 from spikewright.report.plots import discovery as discovery
 from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
@@ -24,6 +25,7 @@ from spikewright.report.plots import robustness_curve as robustness_curve
 _KINDS = (
     accuracy_over_time,
     adversarial_grid,
+    attribution_grid,
     density_per_layer,
     discovery,
     energy_against_accuracy,

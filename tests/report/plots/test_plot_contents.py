@@ -12,6 +12,7 @@ from spikewright.report.palette import SERIES, STEPS
 from spikewright.report.plots import (
     accuracy_over_time,
     adversarial_grid,
+    attribution_grid,
     density_per_layer,
     energy_against_accuracy,
     layer_error,
@@ -387,6 +388,36 @@ def test_attacked_images_stand_below_each_other() -> None:
     assert [ax.get_title() for ax in figure.axes[:2]] == ["cat", "dog"]
     assert [ax.get_xlabel() for ax in figure.axes[4:6] + figure.axes[8:10]] == ["FGSM", "PGD", "frog", "ship"]
     assert_fits(figure)
+
+
+def test_maps_stand_beside_their_images_around_white_and_what_has_none_is_grey() -> None:
+    images, maps = np.full((2, 3, 4, 4), 100), np.zeros((3, 2, 4, 4))
+    maps[0, :, 1, 1], maps[0, :, 2, 2] = 8.0, -4.0
+    mask = np.zeros((2, 4, 4))
+    mask[:, 1:3, 1:3] = 1
+    names = ["Occlusion", "InputXGradient", "LRP"]
+    figure = attribution_grid.draw(
+        images, maps, methods=names, labels=["cat", "dog"], outlines=mask, known=[True, True, False]
+    )
+    first = figure.axes[:4]
+    assert [ax.get_title() for ax in first] == ["", "Occlusion", "Input\nXGradient", "LRP"]
+    assert [figure.axes[place].get_ylabel() for place in (0, 4)] == ["cat", "dog"]
+    shown = first[1].images[0].get_array()
+    assert (shown.max(), shown.min(), first[1].images[0].get_clim()) == (1.0, -0.5, (-1.0, 1.0))
+    assert first[1].images[0].cmap(0.5)[:3] == pytest.approx((1.0, 1.0, 1.0), abs=0.01)
+    assert not first[3].images
+    assert first[3].texts[0].get_text() == "n/a"
+    assert_fits(figure)
+
+
+def test_maps_that_do_not_fit_their_images_are_refused() -> None:
+    images, maps = np.zeros((2, 3, 4, 4)), np.zeros((1, 2, 4, 5))
+    with pytest.raises(ReportError, match=r"attribution_grid: got images .*; expected \[N, C, H, W\]"):
+        attribution_grid.draw(images, maps, methods=["a"])
+    with pytest.raises(ReportError, match="0 names"):
+        attribution_grid.draw(images, maps[..., :4], methods=[])
+    with pytest.raises(ReportError, match="outlines"):
+        attribution_grid.draw(images, maps[..., :4], methods=["a"], outlines=np.zeros((1, 4, 4)))
 
 
 def test_attacked_images_of_different_shapes_are_refused() -> None:

@@ -89,11 +89,16 @@ ARRAYS = {
     "adversarial_grid": {
         name: dict.fromkeys(("clean", "adversarial", "difference"), images) for name, images in IMAGES.items()
     },
+    "attribution_grid": {
+        name: {"images": images, "maps": np.stack([images[:, 0], np.nan * images[:, 0]])}
+        for name, images in IMAGES.items()
+    },
 }
 """Plots that are drawn from arrays, and their cases."""
 OPTIONS: dict[str, dict] = {
     "episode_returns": {"names": ["_seed $0$", "seed 1"]},
     "frame_strip": {"steps": [0, 20]},
+    "attribution_grid": {"methods": ["_$a$", "IntegratedGradients(steps=16)"], "labels": ["b" * 40]},
     "adversarial_grid": {"largest": 0.1, "before": ["_$a$"], "after": ["b" * 40, "c"], "by": ["FGSM"]},
 }
 CASES = [(kind, name) for kind in PLOTS for name in ARRAYS.get(kind, TABLES)]
