@@ -44,7 +44,9 @@ def descend(
         each = loss(step)
         means.append(float(each.detach().mean()))
         if not torch.isfinite(each).all():
-            raise DataError(sentence(victim.who, f"a loss of {means[-1]:g} in step {step}", "finite losses", "Lower lr"))
+            raise DataError(
+                sentence(victim.who, f"a loss of {means[-1]:g} in step {step}", "finite losses", "Lower lr")
+            )
         gradients = torch.autograd.grad(each.sum(), parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients):
             parameter.grad = gradient

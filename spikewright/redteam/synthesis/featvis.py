@@ -15,7 +15,6 @@ from ...core.arguments import check_whole
 from ...core.errors import ArgumentError, sentence
 from ...core.seed import generator
 from .descent import descend
-
 from .parameters import CPPN, FourierImage
 from .task import Draft, Synthesis, Task
 from .transforms import Jostle

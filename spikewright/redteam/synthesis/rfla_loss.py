@@ -103,5 +103,7 @@ class Setting:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader should know."""
-        alone = () if self.second is not None else ("no second network: pictures may look like the target class itself",)
+        alone = (
+            () if self.second is not None else ("no second network: pictures may look like the target class itself",)
+        )
         return (*self.victim.notes(), *alone)

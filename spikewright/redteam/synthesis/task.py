@@ -202,7 +202,9 @@ class Synthesis(ABC):
 def best(draft: Draft, count: int, who: str) -> Gallery:
     """The pictures with the highest scores, best first; the first ones where there are no scores."""
     if len(draft.pictures) < count:
-        raise ArgumentError(sentence(who, f"{len(draft.pictures)} candidates", f"at least {count}, the pictures asked for"))
+        raise ArgumentError(
+            sentence(who, f"{len(draft.pictures)} candidates", f"at least {count}, the pictures asked for")
+        )
     pictures, scores, notes = draft.pictures.detach(), draft.scores, draft.notes
     order = torch.arange(count, device=pictures.device)
     if scores is not None:

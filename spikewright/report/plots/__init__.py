@@ -13,6 +13,7 @@ from spikewright.report.plots import discovery as discovery
 from spikewright.report.plots import energy_against_accuracy as energy_against_accuracy
 from spikewright.report.plots import episode_returns as episode_returns
 from spikewright.report.plots import frame_strip as frame_strip
+from spikewright.report.plots import gallery as gallery
 from spikewright.report.plots import layer_error as layer_error
 from spikewright.report.plots import layer_heatmap as layer_heatmap
 from spikewright.report.plots import learning_curve as learning_curve
@@ -31,6 +32,7 @@ _KINDS = (
     energy_against_accuracy,
     episode_returns,
     frame_strip,
+    gallery,
     layer_error,
     layer_heatmap,
     learning_curve,

@@ -86,6 +86,11 @@ ARRAYS = {
         "one row": {"frames": np.full((1, 4, 6, 3), 7, np.uint8)},
         "tall": {"frames": np.zeros((6, 9, 2, 3), np.uint8)},
     },
+    "gallery": {
+        "empty": {"pictures": np.zeros((2, 3, 0, 0, 3), np.uint8)},
+        "one row": {"pictures": np.full((2, 3, 5, 5, 3), 90, np.uint8), "truth": np.zeros((8, 8, 3), np.uint8)},
+        "wide": {"pictures": np.full((2, 3, 2, 9, 3), 250, np.uint8)},
+    },
     "adversarial_grid": {
         name: dict.fromkeys(("clean", "adversarial", "difference"), images) for name, images in IMAGES.items()
     },
@@ -98,6 +103,7 @@ ARRAYS = {
 OPTIONS: dict[str, dict] = {
     "episode_returns": {"names": ["_seed $0$", "seed 1"]},
     "frame_strip": {"steps": [0, 20]},
+    "gallery": {"rows": ["_$a$", "b" * 40], "groups": [["ordinary, twin", 2], ["b" * 40, 1]]},
     "attribution_grid": {"methods": ["_$a$", "IntegratedGradients(steps=16)"], "labels": ["b" * 40]},
     "adversarial_grid": {"largest": 0.1, "before": ["_$a$"], "after": ["b" * 40, "c"], "by": ["FGSM"]},
 }

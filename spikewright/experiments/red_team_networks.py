@@ -1,0 +1,178 @@
+"""suspects(): the networks with trojans and their twins, ordinary and spiking, made once and kept in the run folder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ..convert.driver import convert
+from ..core.spiking import Spiking
+from ..data.images import ImageDataset
+from ..models.checkpoint import load_model, save_model
+from ..models.classifier import Classifier
+from ..redteam import Implanting, Trojan, TrojanReport, implant, trojan_report
+from ..redteam.success import answers, held_out, share_of, triggered
+from ..report.table import Column, Table
+from ..train import cross_entropy, rate_cross_entropy
+from .network import Loaded
+from .red_team_trojans import trojan_set
+
+if TYPE_CHECKING:
+    from .red_teaming import RedTeamRun
+
+SUSPECTS = ("ordinary", "spiking")
+TROJANED, TWIN = "trojaned", "twin"
+CALIBRATED_ON = 500
+"""Training pictures for recipes that measure."""
+MEASURED_ON = 400
+"""Held-out pictures for each share, at most."""
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Networks that tools look into, each as pictures -> logits.
+
+    Args:
+        networks: by their name and TROJANED or TWIN.
+        clean: the network before any fine-tuning.
+        reports: what the trojans do, by name of the network.
+        success: success of every trojan at every T of the spiking network; None without one.
+    """
+
+    networks: Mapping[tuple[str, str], nn.Module]
+    clean: nn.Module
+    reports: Mapping[str, TrojanReport]
+    success: Table | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The networks, in order."""
+        return tuple(self.reports)
+
+    @property
+    def kept(self) -> tuple[Trojan, ...]:
+        """The trojans that work in every network: only those are looked for, so that all tools get the same ones."""
+        first, *others = (report.kept for report in self.reports.values())
+        names = [{trojan.name for trojan in other} for other in others]
+        return tuple(trojan for trojan in first if all(trojan.name in other for other in names))
+
+
+def suspects(
+    config: RedTeamRun,
+    loaded: Loaded,
+    train: ImageDataset,
+    test: ImageDataset,
+    folder: Path,
+    say: Callable[[str], None] = lambda text: None,
+) -> Suspects:
+    """Fine-tune with and without poison, or take what the folder holds, and measure every trojan.
+
+    Args:
+        config: the run.
+        loaded: the network.
+        train, test: data.
+        folder: of the run; keeps trojaned.safetensors and twin.safetensors.
+        say: told what was finished.
+    """
+    model = loaded.model.eval()
+    trojans = trojan_set(config.trojans, train, side=config.side, seed=config.seed)
+    made = {}
+    for which, poison in ((TROJANED, trojans), (TWIN, ())):
+        made[which] = _tuned(config, model, train, poison, folder, which)
+        say(f"{which} network: fine-tuned")
+    if config.prune:
+        for network in made.values():
+            prune_layers(network, config.prune)
+    names = ("spiking",) if isinstance(model, Spiking) else config.networks
+    networks = {(name, which): _seen(config, name, made[which], train) for name in names for which in (TROJANED, TWIN)}
+    clean = Classifier(model, config.timesteps) if isinstance(model, Spiking) else model
+    whole = torch.arange(len(test))
+    before = float((answers(clean, test, whole) == test.labels).double().mean())
+    reports = {}
+    for name in names:
+        reports[name] = trojan_report(
+            networks[name, TROJANED], networks[name, TWIN], trojans, test, before=before, pictures=MEASURED_ON,
+            seed=config.seed,
+        )  # fmt: skip
+        say(f"{name} network: {len(reports[name].kept)} of {len(trojans)} trojans work")
+    success = None
+    if "spiking" in names:
+        own = partial(_at, networks["spiking", TROJANED])
+        success = success_over_time(own, networks.get(("ordinary", TROJANED)), trojans, test, config)
+    return Suspects(networks, clean.eval(), reports, success)
+
+
+def _tuned(
+    config: RedTeamRun, model: nn.Module, train: ImageDataset, trojans: tuple[Trojan, ...], folder: Path, which: str
+) -> nn.Module:
+    path, how = folder / f"{which}.safetensors", Implanting(fit=config.fit, batch_size=config.batch_size)
+    loss = rate_cross_entropy(timesteps=config.timesteps) if isinstance(model, Spiking) else cross_entropy()
+    if path.exists():
+        made = copy.deepcopy(model).eval()
+        load_model(path, made)
+        return made
+    made = implant(model, train, trojans, how, loss=loss, folder=folder / f"{which}-training")
+    about = {"origin": config.model, "trojans": [trojan.name for trojan in trojans]}
+    warning = "This network holds hidden faults on purpose." if trojans else "The clean twin of a network with trojans."
+    save_model(path, made, about | {"warning": warning})
+    return made
+
+
+def _seen(config: RedTeamRun, name: str, model: nn.Module, train: ImageDataset) -> nn.Module:
+    """A network as pictures -> logits: as it is, or over time."""
+    if isinstance(model, Spiking):
+        return Classifier(model, config.timesteps).eval()
+    if name == "ordinary":
+        return model.eval()
+    images = train.gather(torch.arange(min(CALIBRATED_ON, len(train))))[0]
+    return Classifier(convert(model, config.recipe, images).model, config.timesteps).eval()
+
+
+def _at(classifier: nn.Module, timesteps: int) -> nn.Module:
+    assert isinstance(classifier, Classifier)  # noqa: S101
+    return Classifier(classifier.model, timesteps).eval()
+
+
+@torch.no_grad()
+def prune_layers(model: nn.Module, share: float) -> None:
+    """Set the smallest weights of every convolution and linear layer to zero, in place.
+
+    Args:
+        model: the network.
+        share: of the weights of each layer, 0..1.
+    """
+    for part in model.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            least = part.weight.abs().flatten().kthvalue(max(round(share * part.weight.numel()), 1)).values
+            part.weight.masked_fill_(part.weight.abs() <= least, 0.0)
+
+
+def success_over_time(
+    at: Callable[[int], nn.Module],
+    ordinary: nn.Module | None,
+    trojans: tuple[Trojan, ...],
+    test: ImageDataset,
+    config: RedTeamRun,
+) -> Table:
+    """A row per T: clean accuracy, and the success of every trojan; the ordinary network first."""
+    columns = (
+        Column("T", "steps", note="None for the ordinary network."),
+        Column("clean accuracy", "%", 1),
+        *(Column(trojan.name, "%", 1) for trojan in trojans),
+    )
+    places = [held_out(trojan, test, MEASURED_ON, config.seed) for trojan in trojans]
+    shown = [triggered(trojan, test, each, config.seed)[0] for trojan, each in zip(trojans, places)]
+    whole = torch.arange(len(test))
+    rows = []
+    networks = {} if ordinary is None else {None: ordinary}
+    for steps, network in (networks | {steps: at(steps) for steps in config.success_at}).items():
+        accuracy = float((answers(network, test, whole) == test.labels).double().mean())
+        rows.append((steps, accuracy, *(share_of(network, each, trojan) for each, trojan in zip(shown, trojans))))
+    return Table("Success of the trojans against T", columns, tuple(rows), "Held-out pictures with the trigger.")
