@@ -34,8 +34,9 @@ class AdversarialPatch(Synthesis):
         spare: pictures made beyond those asked for, of which the best by score are kept.
 
     Source: Brown, Mane, Roy, Abadi and Gilmer 2017, "Adversarial Patch", arXiv 1712.09665.
-        Differs: the total variation, and the transforms, which are those of `Placing`. The published sizes are 500 steps
-        and more of 16 to 32 pictures; the defaults take about half a minute for a ResNet-20 at 32 pixels on one core.
+        Differs: the total variation, and the transforms, which are those of `Placing`. The published sizes are 500
+        steps and more of 16 to 32 pictures; the defaults take about half a minute for a ResNet-20 at 32 pixels on one
+        core.
 
     Example:
         >>> AdversarialPatch(steps=32).outline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from ...core.arguments import check_whole
 from ...core.errors import ArgumentError, sentence
 from ...core.seed import generator
-from .generators import PatchGenerator, _class_vectors
+from .generators import PatchGenerator, class_vectors
 from .task import check_images
 
 
@@ -45,7 +46,7 @@ class ConvDecoder(PatchGenerator):
         while 4 << (len(widths) - 1) < side:
             widths.append(max(8, widths[-1] // 2))
         self.first = nn.Linear(latents + classes, 16 * width)
-        stages = [_doubling(into, out) for into, out in zip(widths, widths[1:])]
+        stages = [_doubling(into, out) for into, out in pairwise(widths)]
         self.early, self.late = stages[0], nn.Sequential(*stages[1:])
         self.last = nn.Conv2d(widths[-1], 3, 3, padding=1)
         self.register_buffer("mean", torch.zeros(latents))
@@ -62,7 +63,7 @@ class ConvDecoder(PatchGenerator):
 
     def block_of(self, learnt: Tensor, c: Tensor | None = None) -> Tensor:
         """The latent block of latents as they were learnt, before they were brought to N(0, 1)."""
-        given = torch.cat((learnt, _class_vectors(self, learnt, c)), 1) if self.classes else learnt
+        given = torch.cat((learnt, class_vectors(self, learnt, c)), 1) if self.classes else learnt
         return self.early(self.first(given).view(len(learnt), self.width, 4, 4))
 
     def render(self, block: Tensor) -> Tensor:
@@ -84,7 +85,8 @@ class ConvDecoder(PatchGenerator):
     ) -> ConvDecoder:
         """Train weights and one latent for each clean picture together, on the L1 distance of their pyramids.
 
-        Afterwards the mean and covariance of the latents are kept, so that z ~ N(0, 1) gives pictures like those learnt.
+        Afterwards the mean and covariance of the latents are kept, so that z ~ N(0, 1) gives pictures like those
+        learnt.
 
         Args:
             pictures: [P, 3, side, side] in 0..1, P at least 2.
@@ -120,7 +122,7 @@ class ConvDecoder(PatchGenerator):
             with torch.no_grad():  # latents stay within the unit ball
                 learnt[rows] = learnt[rows] / learnt[rows].norm(dim=1, keepdim=True).clamp(min=1)
             if see is not None:
-                see(step, float(loss))
+                see(step, float(loss.detach()))
         made.centre(learnt.detach())
         return made.eval()
 
@@ -143,7 +145,7 @@ def begin(made: nn.Module, source: torch.Generator) -> None:
 
 
 def pyramid_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Mean L1 distance of pictures [N, 3, s, s] in each octave: what a halved picture misses, down to 4 pixels; a number.
+    """Mean L1 distance of pictures [N, 3, s, s], octave by octave: what a halved one misses, down to 4 pixels.
 
     Example:
         >>> pyramid_distance(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4))

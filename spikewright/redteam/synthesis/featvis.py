@@ -107,9 +107,9 @@ class FourierTarget(FeatureVisualisation):
 class FourierInner(FourierTarget):
     """Fourier pictures of inner units, one each: those of the last hidden layer with the largest weights to the target.
 
-    What is made large is a unit's mean over space, before the last activation and with a slope of 0.1 below 0: units that
-    are silent at first would give no gradient. Of spiking neurons it is their input averaged over time: the count of
-    spikes has at most one for each step, and its gradient dies.
+    What is made large is a unit's mean over space, before the last activation and with a slope of 0.1 below 0: units
+    that are silent at first would give no gradient. Of spiking neurons it is their input averaged over time: the count
+    of spikes has at most one for each step, and its gradient dies.
 
     Args:
         layer: name of another layer, as in `named_modules()`.

@@ -104,7 +104,7 @@ class PCAGenerator(PatchGenerator):
 
     def block(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         moved = z @ self.mixing + self.offset
-        return moved + _class_vectors(self, z, c) @ self.places if self.classes else moved
+        return moved + class_vectors(self, z, c) @ self.places if self.classes else moved
 
     def render(self, block: Tensor) -> Tensor:
         return (self.mean + block @ self.directions).sigmoid().view(-1, 3, self.height, self.width)
@@ -154,7 +154,8 @@ def principal(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return directions, (values.flip(0)[:count].clamp(min=0) / len(x)).sqrt()
 
 
-def _class_vectors(made: PatchGenerator, z: Tensor, c: Tensor | None) -> Tensor:
+def class_vectors(made: PatchGenerator, z: Tensor, c: Tensor | None) -> Tensor:
+    """The class vectors of latents; ShapeError unless there is one of the right length for each."""
     if c is None or c.shape != (len(z), made.classes):
         met = "no class vectors" if c is None else f"class vectors of shape {list(c.shape)}"
         raise ShapeError(sentence(type(made).__name__, met, f"[{len(z)}, {made.classes}]"))

@@ -19,8 +19,8 @@ OUTLINES = ("square", "disc")
 class Placing:
     """How pictures are put over backgrounds.
 
-    A patch is pasted, with an alpha that is warped with it. A picture of a trigger that covers everything is blended over
-    the whole background instead: x' = (1 - a) x + a p.
+    A patch is pasted, with an alpha that is warped with it. A picture of a trigger that covers everything is blended
+    over the whole background instead: x' = (1 - a) x + a p.
 
     Args:
         size: side of a patch in pixels.
@@ -131,7 +131,7 @@ class Placing:
 
     def _pasted(self, each: Tensor, x: Tensor, to_canvas: Tensor) -> Tensor:
         alpha = self._alpha(each).expand(len(each), 1, *each.shape[2:])
-        moved = sampled(torch.cat((each * alpha, alpha), 1), to_canvas, *x.shape[-2:])
+        moved = sampled(torch.cat((each * alpha, alpha), 1), to_canvas, x.shape[-2], x.shape[-1])
         return (1 - moved[:, 3:]) * x + moved[:, :3]
 
     def _alpha(self, pictures: Tensor) -> Tensor:

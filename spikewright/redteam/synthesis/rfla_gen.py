@@ -47,7 +47,8 @@ class Tuned:
 class RFLAGen(Synthesis):
     """min over theta of the mean over z, x, l, t of the loss of G_theta(z), see `RFLALoss`; then sample, keep the best.
 
-    The ten pictures may be near copies of each other, as those published are: `Gallery.distance` tells, `diversity` helps.
+    The ten pictures may be near copies of each other, as those published are: `Gallery.distance` tells, `diversity`
+    helps.
 
     Args:
         generator: of patches, which is copied; None fits principal components to crops of the clean pictures.
@@ -56,8 +57,8 @@ class RFLAGen(Synthesis):
         batch: backgrounds for each z.
         lr: of the weights, divided by the root of their number of inputs.
         loss: the terms.
-        diversity: weight of the mean of 1 - cosine over pairs of patches of a step, as the network's last hidden layer sees
-            them alone; 0 as published.
+        diversity: weight of the mean of 1 - cosine over pairs of patches of a step, as the network's last hidden layer
+            sees them alone; 0 as published.
         samples: patches drawn for each picture asked for, of which the best by score are kept.
 
     Source: Casper et al. 2023, "Red Teaming Deep Neural Networks with Feature Synthesis Tools", NeurIPS 2023, arXiv
@@ -72,7 +73,7 @@ class RFLAGen(Synthesis):
     steps: int = 120
     latents: int = 8
     batch: int = 3
-    lr: float = 0.03
+    lr: float = 0.2
     loss: RFLALoss = field(default_factory=RFLALoss)
     diversity: float = 0.0
     samples: int = 3

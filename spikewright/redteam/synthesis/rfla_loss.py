@@ -34,8 +34,8 @@ class RFLALoss:
         definite: weight of the entropy.
         copies: of the patch, for the second network; 16 as published.
 
-    Source: Casper, Nadeau, Hadfield-Menell and Kreiman 2022, "Robust Feature-Level Adversaries are Interpretability Tools",
-        NeurIPS 2022, arXiv 2110.03605; weights of its code.
+    Source: Casper, Nadeau, Hadfield-Menell and Kreiman 2022, "Robust Feature-Level Adversaries are Interpretability
+        Tools", NeurIPS 2022, arXiv 2110.03605; weights of its code.
         Differs: no discriminator, whose weight was 0.005; one ordinary second network for two robust ones.
     """
 
@@ -103,7 +103,6 @@ class Setting:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader should know."""
-        alone = (
-            () if self.second is not None else ("no second network: pictures may look like the target class itself",)
-        )
-        return (*self.victim.notes(), *alone)
+        if self.second is not None:
+            return self.victim.notes()
+        return (*self.victim.notes(), "no second network: pictures may look like the target class itself")

@@ -48,7 +48,7 @@ class Latents(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class RFLAPerturb(Synthesis):
-    """Perturb the latent block of a generator of clean pictures so that what it draws fools the network; see `RFLALoss`.
+    """Perturb the latent block of a generator of clean pictures so that what it draws fools a network; see `RFLALoss`.
 
     A trigger that covers the whole image is looked for as a drawn picture blended over the whole background.
 
@@ -62,8 +62,8 @@ class RFLAPerturb(Synthesis):
         spare: pictures made beyond those asked for, of which the best by score are kept; success varies with the start.
 
     Source: Casper et al. 2022 (see `RFLALoss`).
-        Differs: a small generator, fitted to clean pictures, for BigGAN; its class vectors leave out the target in the same
-        way if it has classes.
+        Differs: a small generator, fitted to clean pictures, for BigGAN; its class vectors leave out the target in the
+        same way if it has classes.
 
     Example:
         >>> RFLAPerturb().steps
@@ -73,7 +73,7 @@ class RFLAPerturb(Synthesis):
     generator: PatchGenerator | None = field(default=None, repr=False, compare=False)
     steps: int = 64
     batch: int = 3
-    lr: float = 0.15
+    lr: float = 0.3
     slow: float = 0.025
     loss: RFLALoss = field(default_factory=RFLALoss)
     spare: int = 2

@@ -61,8 +61,8 @@ class SNAFUE(Synthesis):
     """Search for natural adversarial features using embeddings: patches that fool are queries for natural pictures.
 
     Patches of `RFLAPerturb`, the best of them embedded alone by the network's last hidden layer; the pool is ranked by
-    `ranking`; of the first candidates that the network does not itself call the target, those whose plain insertion raises
-    the target's confidence most are kept. Spiking neurons are embedded by their input averaged over time.
+    `ranking`; of the first candidates that the network does not itself call the target, those whose plain insertion
+    raises the target's confidence most are kept. Spiking neurons are embedded by their input averaged over time.
 
     The pool must hold neither a trigger nor the picture that it was cut from: whoever knows the triggers takes such
     pictures out of `pool` and of the task's clean pictures.
@@ -77,6 +77,8 @@ class SNAFUE(Synthesis):
     Source: Casper, Hariharan and Hadfield-Menell 2022, "Diagnostics for Deep Neural Networks with Automated Copy/Paste
         Attacks", arXiv 2211.10024, and its code.
         Differs: candidates are pasted in the patches' size (100 pixels for 64 there); the pool holds no triggers.
+        Pictures are embedded in the size that they are pasted in, repeated over the input: there the network sees an
+        input of that size, which others cannot take, and blown up to the whole input a patch is another thing to it.
 
     Example:
         >>> SNAFUE(crops=500).candidates
@@ -130,11 +132,22 @@ class SNAFUE(Synthesis):
     def ranked(self, task: Task, victim: Victim, units: Units, made: Draft, pool: Tensor) -> Tensor:
         """Numbers of the pool's pictures, nearest first, [P]."""
         fooled = (made.scores if made.scores is not None else torch.ones(len(made.pictures))) - baseline(victim, task)
-        seen = [embedded(victim, units, x, task.canvas) for x in (made.pictures, pool)]
+        seen = [embedded(victim, units, x, task) for x in (made.pictures, pool)]
         return ranking(seen[0], fooled, seen[1]).argsort(descending=True, stable=True)
 
 
-def embedded(victim: Victim, units: Units, pictures: Tensor, canvas: tuple[int, int]) -> Tensor:
-    """What the units feel for pictures alone, in the size of the network's input, [N, D]."""
+def embedded(victim: Victim, units: Units, pictures: Tensor, task: Task) -> Tensor:
+    """What the units feel for pictures alone, [N, D]: in the size that they are pasted in, repeated over the input."""
     with torch.no_grad():
-        return torch.cat([units.felt(victim, fitted(part, *canvas)) for part in pictures.split(CHUNK)])
+        return torch.cat([units.felt(victim, tiled(part, task.shape, task.canvas)) for part in pictures.split(CHUNK)])
+
+
+def tiled(pictures: Tensor, shape: tuple[int, int], canvas: tuple[int, int]) -> Tensor:
+    """Pictures [N, 3, h, w] in one size, repeated until they fill another.
+
+    Example:
+        >>> tiled(torch.ones(2, 3, 9, 9), (4, 4), (6, 10)).shape
+        torch.Size([2, 3, 6, 10])
+    """
+    times = [-(-whole // part) for whole, part in zip(canvas, shape)]
+    return fitted(pictures, *shape).repeat(1, 1, *times)[..., : canvas[0], : canvas[1]]

@@ -78,32 +78,32 @@ class Restored:
 class TABOR(Synthesis):
     """min over M, D of CE(f(x_a), t) + l1 R1(M) + l2 R1((1-M)D) + l3 R2(M) + l4 R2((1-M)D) + l5 R3 + l6 R4.
 
-    x_a = (1-M) x + M D with M = sigmoid(2u), D = sigmoid(2w), both of the input's size; R3 = CE(f((1-M) x), y): without the
-    trigger's region the true class must come back; R4 = CE(f(M D), t): the trigger alone must give the target. R1 and R2
-    are divided by the number of pixels here. A trigger that covers the whole image has M = 1, and D alone is trained.
+    x_a = (1-M) x + M D with M = sigmoid(2u), D = sigmoid(2w), both of the input's size; R3 = CE(f((1-M) x), y): without
+    the trigger's region the true class must come back; R4 = CE(f(M D), t): the trigger alone must give the target. R1
+    and R2 are divided by the number of pixels here. A trigger that covers the whole image has M = 1, and D alone is
+    trained.
 
-    l1 is not a setting: it begins where a mask of 10 % costs a tenth of the first cross-entropy, and every `window` steps
-    it grows by half while the target is reached in more than 99 % of the images, and shrinks as much otherwise. Kept is the
-    smallest mask that reached it, or else the last.
+    l1 is not a setting: it begins where a mask of 10 % costs a tenth of the first cross-entropy; every `window` steps
+    it grows by half while the target is reached in more than 99 % of the images, and shrinks as much otherwise. Kept is
+    the smallest mask that reached it, or else the last.
 
     Args:
         steps: updates of Adam.
         batch: backgrounds per picture and step.
         lr: of Adam, with betas (0.5, 0.9).
         outside: l2, of the pattern outside of the mask.
-        rough: l3 / l1, of the mask; 0.1 in the public implementation. A lone pixel of a mask then costs three times as
-            much as one within a blob.
+        rough: l3 / l1, of the mask.
         rough_outside: l4, of the pattern outside of the mask.
         blocked: l5; y is the network's own answer for x, as a task has no labels. It costs as much as the main term.
         alone: l6.
         window: steps between changes of l1.
         spare: pictures made beyond those asked for, of which the best by score are kept.
 
-    Source: Guo, Wang, Xing, Du and Song 2019, "TABOR: A Highly Accurate Approach to Inspecting and Restoring Trojan Backdoors
-        in AI Systems", arXiv 1908.01763. A public implementation has 200 epochs in batches of 32 at a rate of 1e-3, and, for
-        patterns of 0..255, l1 to l6 = 1e-6, 1e-5, 1e-7, 1e-8, 0, 1e-2.
-        Differs: weights for patterns of 0..1 and means over pixels; l1 is steered as in Neural Cleanse (Wang et al. 2019);
-        few large steps in place of many small ones.
+    Source: Guo, Wang, Xing, Du and Song 2019, "TABOR: A Highly Accurate Approach to Inspecting and Restoring Trojan
+        Backdoors in AI Systems", arXiv 1908.01763. A public implementation has 200 epochs in batches of 32 at a rate of
+        1e-3, and, for patterns of 0..255, l1 to l6 = 1e-6, 1e-5, 1e-7, 1e-8, 0, 1e-2.
+        Differs: weights for patterns of 0..1 and means over pixels; l1 is steered as in Neural Cleanse (Wang et al.
+        2019); few large steps in place of many small ones.
 
     Example:
         >>> TABOR(steps=50).blocked
@@ -114,7 +114,7 @@ class TABOR(Synthesis):
     batch: int = 3
     lr: float = 0.1
     outside: float = 0.01
-    rough: float = 1.0
+    rough: float = 0.1
     rough_outside: float = 0.01
     blocked: float = 0.0
     alone: float = 0.01
@@ -153,8 +153,9 @@ class TABOR(Synthesis):
             logits = victim.logits(stamped(x, mask, pattern))
             attack = toward(logits, task.target, count)
             kept.look(step, logits, attack)
-            size = (elastic(mask) + self.rough * roughness(mask)) / mask[0].numel()
-            return attack + kept.l1 * size + self.penalty(task, victim, x, mask, pattern)
+            size = kept.l1 * (elastic(mask) + self.rough * roughness(mask)) / mask[0].numel()
+            rest = self.penalty(task, victim, x, mask, pattern)
+            return attack + rest if task.whole else attack + rest + size
 
         parameters = [w] if task.whole else [u, w]
         losses = descend(victim, [{"params": parameters, "lr": self.lr}], self.steps, loss, betas=(0.5, 0.9))

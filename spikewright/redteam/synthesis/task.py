@@ -89,7 +89,7 @@ class Task:
         return self.canvas if self.whole else (self.size, self.size)
 
 
-def check_images(who: str, images: object, *, least: int) -> None:
+def check_images(who: str, images: Tensor, *, least: int) -> None:
     """Raise ShapeError or DataError unless these are floats [N, 3, H, W], N at least so many, all within 0..1."""
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.dim() != 4 or images.shape[1] != 3:
         met = f"{images.dtype} of shape {list(images.shape)}" if isinstance(images, Tensor) else named(images)
@@ -140,7 +140,7 @@ def mean_distance(pictures: Tensor) -> float:
     flat = pictures.flatten(1)
     if len(flat) < 2:
         return 0.0
-    return float(torch.nn.functional.pdist(flat).mean()) / flat.shape[1] ** 0.5
+    return float(torch.nn.functional.pdist(flat).mean() / flat.shape[1] ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +180,8 @@ class Synthesis(ABC):
         """Look for pictures of the trigger.
 
         Returns:
-            As many as the task asks for. The same task and settings give the same bytes on one machine; the networks are
-            left as they were.
+            As many as the task asks for. The same task and settings give the same bytes on one machine; the networks
+            are left as they were.
 
         Raises:
             ArgumentError: if the target is none of the network's classes, or a setting does not fit the task, or no

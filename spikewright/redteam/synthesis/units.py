@@ -99,7 +99,7 @@ def _alone(part: nn.Module) -> bool:
 
 
 def penultimate(victim: Victim, example: Tensor) -> Units:
-    """The units that the last layer of weights reads: pooled features; or the neurons that give its spikes, their input.
+    """The units that the last layer of weights reads: pooled features; of spiking neurons before it, their input.
 
     Args:
         victim: the network.
