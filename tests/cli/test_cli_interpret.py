@@ -80,10 +80,10 @@ def test_bad_input(run: Run, mine: Path, few: list[str]) -> None:
     for flags, message in (
         (["--methods", "Salience"], "attribute.method: got 'Salience'; expected one of"),
         (["--rule", "HART"], "--rule: got a rule for an ordinary network"),
-        (["--images", "0"], "InterpretRun.images"),
+        (["--images", "0"], "--images: got 0; expected a whole number"),
         (["--missing", "grey"], "missing"),
     ):
-        done = run("interpret", f"{mine}:plain", *flags, *few)
+        done = run("interpret", f"{mine}:plain", *few, *flags)
         assert done.status == 2
         assert message in done.err
 

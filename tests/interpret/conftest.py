@@ -62,7 +62,9 @@ def layers(activation: type[nn.Module]) -> nn.Sequential:
 
 
 def trained(network: nn.Module, steps: int, rate: float = 3e-3) -> nn.Module:
-    """A network after some steps on fresh pictures."""
+    """A network after some steps on fresh pictures, on one thread: more of them only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     optimizer = torch.optim.Adam(network.parameters(), rate)
     for step in range(steps):
         batch = pictures(48, 1000 + step)
@@ -70,6 +72,7 @@ def trained(network: nn.Module, steps: int, rate: float = 3e-3) -> nn.Module:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    torch.set_num_threads(threads)
     return network.eval().requires_grad_(False)
 
 
