@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from spikewright.core import Spiking
 from spikewright.interpret import METHODS, Map, attribute
 from spikewright.interpret.audit import audit
+from spikewright.models.cifar_cnn import cifar_cnn
 from spikewright.models.classifier import Classifier
 from spikewright.neurons import LIF, SignedIF
 
@@ -104,6 +105,14 @@ def test_lrp_without_biases_is_flagged_as_input_x_gradient() -> None:
     found = run(network, "LRP")
     assert (found.status, found.reason) == ("degenerate", "the values are those of Input x Gradient")
     assert float(found.delta.abs().max()) < 1e-4  # pyright: ignore
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_lrp_is_input_x_gradient_with_biases_and_batch_norm_too(seed: int) -> None:
+    torch.manual_seed(seed)
+    network = cifar_cnn(4).eval()
+    found = attribute(network, torch.rand(4, 3, 32, 32), torch.arange(4), "LRP")
+    assert (found.status, found.reason) == ("degenerate", "the values are those of Input x Gradient")
 
 
 def test_methods_that_ask_for_answers_alone_take_any_of_these_networks() -> None:
