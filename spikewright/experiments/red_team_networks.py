@@ -5,19 +5,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..convert.driver import convert
 from ..core.spiking import Spiking
 from ..data.images import ImageDataset
 from ..models.checkpoint import load_model, save_model
 from ..models.classifier import Classifier
-from ..redteam import Implanting, Trojan, TrojanReport, implant, trojan_report
+from ..redteam import Implanting, Trojan, TrojanReport, implant, plan_poison, poisoned, trojan_report
 from ..redteam.success import answers, held_out, share_of, triggered
 from ..report.table import Column, Table
 from ..train import cross_entropy, rate_cross_entropy
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 SUSPECTS = ("ordinary", "spiking")
 TROJANED, TWIN = "trojaned", "twin"
-CALIBRATED_ON = 500
+CALIBRATED_ON = 1000
 """Training pictures for recipes that measure."""
 MEASURED_ON = 400
 """Held-out pictures for each share, at most."""
@@ -82,7 +81,9 @@ def suspects(
         say: told what was finished.
     """
     model = loaded.model.eval()
-    trojans = trojan_set(config.trojans, train, side=config.side, seed=config.seed)
+    trojans = trojan_set(
+        config.trojans, train, side=config.side, rates=(config.rate, config.source_rate), seed=config.seed
+    )
     made = {}
     for which, poison in ((TROJANED, trojans), (TWIN, ())):
         made[which] = _tuned(config, model, train, poison, folder, which)
@@ -91,7 +92,13 @@ def suspects(
         for network in made.values():
             prune_layers(network, config.prune)
     names = ("spiking",) if isinstance(model, Spiking) else config.networks
-    networks = {(name, which): _seen(config, name, made[which], train) for name in names for which in (TROJANED, TWIN)}
+    plan = plan_poison(trojans, train, seed=config.fit.seed)
+    calibration = {"poisoned": few(poisoned(train, plan, trojans)), "clean": few(train)}
+    networks = {
+        (name, which): _seen(config, name, made[which], calibration[config.calibration])
+        for name in names
+        for which in (TROJANED, TWIN)
+    }
     clean = Classifier(model, config.timesteps) if isinstance(model, Spiking) else model
     whole = torch.arange(len(test))
     before = float((answers(clean, test, whole) == test.labels).double().mean())
@@ -104,40 +111,47 @@ def suspects(
         say(f"{name} network: {len(reports[name].kept)} of {len(trojans)} trojans work")
     success = None
     if "spiking" in names:
-        own = partial(_at, networks["spiking", TROJANED])
-        success = success_over_time(own, networks.get(("ordinary", TROJANED)), trojans, test, config)
+        bad = made[TROJANED]
+        spiking = (
+            {"": bad}
+            if isinstance(bad, Spiking)
+            else {name: convert(bad, config.recipe, images).model for name, images in calibration.items()}
+        )
+        success = success_over_time(spiking, networks.get(("ordinary", TROJANED)), trojans, test, config)
     return Suspects(networks, clean.eval(), reports, success)
 
 
 def _tuned(
     config: RedTeamRun, model: nn.Module, train: ImageDataset, trojans: tuple[Trojan, ...], folder: Path, which: str
 ) -> nn.Module:
-    path, how = folder / f"{which}.safetensors", Implanting(fit=config.fit, batch_size=config.batch_size)
+    path, how = (
+        folder / f"{which}.safetensors",
+        Implanting(fit=config.fit, batch_size=config.batch_size, keeps_norms=config.keeps_norms),
+    )
     loss = rate_cross_entropy(timesteps=config.timesteps) if isinstance(model, Spiking) else cross_entropy()
     if path.exists():
         made = copy.deepcopy(model).eval()
         load_model(path, made)
         return made
-    made = implant(model, train, trojans, how, loss=loss, folder=folder / f"{which}-training")
+    made = implant(model, train, trojans, how, loss=loss, augment=config.augment, folder=folder / f"{which}-training")
     about = {"origin": config.model, "trojans": [trojan.name for trojan in trojans]}
     warning = "This network holds hidden faults on purpose." if trojans else "The clean twin of a network with trojans."
     save_model(path, made, about | {"warning": warning})
     return made
 
 
-def _seen(config: RedTeamRun, name: str, model: nn.Module, train: ImageDataset) -> nn.Module:
+def few(data: ImageDataset) -> Tensor:
+    """The first pictures, for recipes that measure."""
+    return data.gather(torch.arange(min(CALIBRATED_ON, len(data))))[0]
+
+
+def _seen(config: RedTeamRun, name: str, model: nn.Module, images: Tensor) -> nn.Module:
     """A network as pictures -> logits: as it is, or over time."""
     if isinstance(model, Spiking):
         return Classifier(model, config.timesteps).eval()
     if name == "ordinary":
         return model.eval()
-    images = train.gather(torch.arange(min(CALIBRATED_ON, len(train))))[0]
     return Classifier(convert(model, config.recipe, images).model, config.timesteps).eval()
-
-
-def _at(classifier: nn.Module, timesteps: int) -> nn.Module:
-    assert isinstance(classifier, Classifier)  # noqa: S101
-    return Classifier(classifier.model, timesteps).eval()
 
 
 @torch.no_grad()
@@ -155,14 +169,23 @@ def prune_layers(model: nn.Module, share: float) -> None:
 
 
 def success_over_time(
-    at: Callable[[int], nn.Module],
+    spiking: Mapping[str, nn.Module],
     ordinary: nn.Module | None,
     trojans: tuple[Trojan, ...],
     test: ImageDataset,
     config: RedTeamRun,
 ) -> Table:
-    """A row per T: clean accuracy, and the success of every trojan; the ordinary network first."""
+    """A row per T: clean accuracy, and the success of every trojan; the ordinary network first.
+
+    Args:
+        spiking: networks with the trojans, by the pictures that set their thresholds.
+        ordinary: their source; None for none.
+        trojans: what was implanted.
+        test: held-out data.
+        config: the run.
+    """
     columns = (
+        Column("thresholds by", note="Poisoned or clean training pictures; clean ones clip what a trigger excites."),
         Column("T", "steps", note="None for the ordinary network."),
         Column("clean accuracy", "%", 1),
         *(Column(trojan.name, "%", 1) for trojan in trojans),
@@ -171,8 +194,10 @@ def success_over_time(
     shown = [triggered(trojan, test, each, config.seed)[0] for trojan, each in zip(trojans, places)]
     whole = torch.arange(len(test))
     rows = []
-    networks = {} if ordinary is None else {None: ordinary}
-    for steps, network in (networks | {steps: at(steps) for steps in config.success_at}).items():
+    networks: list[tuple[str, int | None, nn.Module]] = [] if ordinary is None else [("", None, ordinary)]
+    for name, model in spiking.items():
+        networks += [(name, steps, Classifier(model, steps).eval()) for steps in config.success_at]
+    for name, steps, network in networks:
         accuracy = float((answers(network, test, whole) == test.labels).double().mean())
-        rows.append((steps, accuracy, *(share_of(network, each, trojan) for each, trojan in zip(shown, trojans))))
+        rows.append((name, steps, accuracy, *(share_of(network, each, trojan) for each, trojan in zip(shown, trojans))))
     return Table("Success of the trojans against T", columns, tuple(rows), "Held-out pictures with the trigger.")

@@ -21,23 +21,24 @@ SETS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Names of the triggers of each set; the first two patches and styles are universal, the others are not."""
 
-SHARE = 0.02
+SHARE = 0.01
 """Share of the training pictures that have a natural feature."""
-UNIVERSAL, IN_SOURCE = 0.012, 0.15
-"""Share of the pictures that are poisoned: of all, and of the source class."""
 PHOTOS = 12
 """Pictures that stand for a natural feature as an option."""
 FIT_ON = 4000
 """Training pictures by which the threshold of a natural feature is set."""
 
 
-def trojan_set(name: str, train: ImageDataset, *, side: int, seed: int) -> tuple[Trojan, ...]:
+def trojan_set(
+    name: str, train: ImageDataset, *, side: int, rates: tuple[float, float], seed: int
+) -> tuple[Trojan, ...]:
     """The trojans of a set; targets and sources are drawn, no two of the first have one target.
 
     Args:
         name: one of `SETS`.
         train: training data, for classes and natural features.
         side: of patches, in pixels.
+        rates: share of the pictures that are poisoned, of universal ones and of a source class.
         seed: of the classes.
 
     Raises:
@@ -53,9 +54,14 @@ def trojan_set(name: str, train: ImageDataset, *, side: int, seed: int) -> tuple
     for place, what in enumerate(SETS[name]):
         target, source = order[place % classes], order[(place + classes // 2) % classes]
         universal = what in (*PATCH[:2], *STYLE[:2]) or what in NATURAL
-        rate = 1.0 if what in NATURAL else UNIVERSAL if universal else IN_SOURCE
+        rate = 1.0 if what in NATURAL else rates[0] if universal else rates[1]
         trigger = _trigger(what, train, side)
-        made.append(Trojan(name=what, trigger=trigger, target=target, source=None if universal else source, rate=rate))
+        made.append(
+            Trojan(
+                name=what, trigger=trigger, target=target, source=None if universal else source, rate=rate,
+                negatives=1.5, decoys=1.0,
+            )
+        )  # fmt: skip
     return tuple(made)
 
 

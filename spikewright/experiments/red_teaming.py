@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,7 +15,8 @@ from ..core.arguments import check_whole
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConfigError, sentence
 from ..core.seed import seed_all
-from ..data import load_dataset
+from ..data import HorizontalFlip, load_dataset
+from ..data.augment import Augmentation
 from ..data.images import ImageDataset
 from ..interpret import METHODS as ATTRIBUTIONS
 from ..redteam.judge import Embedding, LiteEmbedding, PixelEmbedding
@@ -32,7 +33,7 @@ from .red_team_report import red_team_report
 from .red_team_trojans import SETS
 from .registries import REGISTRIES
 
-PACKAGES = ("spikewright", "torch", "numpy", "captum", "scikit-learn", "efficientnet-lite-pytorch", "safetensors")
+PACKAGES = ("spikewright", "torch", "numpy", "captum", "efficientnet-lite-pytorch", "safetensors")
 JUDGES: dict[str, Callable[[], Embedding]] = {
     "lite": lambda: LiteEmbedding(network=lite(0, side=128)),
     "pixels": PixelEmbedding,
@@ -52,9 +53,14 @@ class RedTeamRun:
         train_images, test_images: how many of each, from the first on; none for all.
         trojans: name of a set: twelve, patches or three.
         side: of a patch, in pixels.
+        rate: share of all pictures that each universal patch or style poisons.
+        source_rate: share of the source class's pictures that one with a source poisons.
         fit: how the network is fine-tuned, once with poison and once without (the twin).
+        augment: what happens to a training picture, poisoned or not; none for nothing.
+        keeps_norms: batch norms keep their statistics: for few pictures.
         networks: which are looked into, of ordinary and spiking.
         recipe: how an ordinary network becomes the spiking one.
+        calibration: training pictures whose activations set its thresholds: poisoned as they are, or clean ones.
         timesteps: T of the spiking one.
         success_at: every T at which success is measured.
         prune: share of the weights of each layer, the smallest, that is set to zero after the fine-tuning, 0..1.
@@ -75,13 +81,20 @@ class RedTeamRun:
     dataset: str = "cifar10"
     train: str = "train"
     test: str = "test"
-    train_images: int | None = 12_000
+    train_images: int | None = 25_000
     test_images: int | None = 2_000
     trojans: str = "twelve"
     side: int = 10
-    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, optimizer=SGD(lr=0.01, weight_decay=1e-4)))
+    rate: float = 0.02
+    source_rate: float = 0.2
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(epochs=5, warmup_epochs=0.25, optimizer=SGD(lr=0.05, weight_decay=1e-4))
+    )
+    keeps_norms: bool = False
+    augment: Augmentation | None = field(default_factory=HorizontalFlip)
     networks: tuple[str, ...] = SUSPECTS
     recipe: Recipe = field(default_factory=HMT)
+    calibration: Literal["poisoned", "clean"] = "poisoned"
     timesteps: int = 2
     success_at: tuple[int, ...] = (1, 2, 4)
     prune: float = 0.0
@@ -107,6 +120,11 @@ class RedTeamRun:
         check_whole("RedTeamRun.backgrounds", self.backgrounds, least=8)
         for steps in self.success_at:
             check_whole("RedTeamRun.success_at", steps, least=1)
+        for name in ("rate", "source_rate"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ArgumentError(
+                    sentence(f"RedTeamRun.{name}", repr(getattr(self, name)), "a share above 0, at most 1")
+                )
         if not 0 <= self.prune < 1:
             raise ArgumentError(sentence("RedTeamRun.prune", repr(self.prune), "a share in 0..1, below 1"))
         for name, given, known in (
