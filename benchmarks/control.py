@@ -39,8 +39,8 @@ from spikewright.rl import (
 )
 
 CASE = "control"
-LONGER = "PT-LIF K=1, longer"
-"""Two seeds that were trained on a CPU for more steps than the others."""
+LONGER = ", longer"
+"""Behind a method: seeds that were trained on a CPU for more steps than the others."""
 FIGURES = HERE.parent / "docs/figures"
 PROXY = {"LIF": ProxyTarget(), "CLIF": ProxyTarget(lr=3e-3, hidden=(800, 600)), "DN": ProxyTarget(lr=3e-3)}
 """Published settings of the proxy for each neuron."""
@@ -107,7 +107,8 @@ def measure(task: str, name: str, configs: list[LoopConfig], options: argparse.N
 
 def settled(rows: list[Row]) -> list[Row]:
     """Rows in the order of the page."""
-    names = ["ANN", "LIF", "PT-LIF K=1", LONGER, "PT-LIF"]
+    short = ["ANN", "LIF", "PT-LIF K=1", "PT-LIF"]
+    names = [*short, *(name + LONGER for name in short)]
     return sorted(rows, key=lambda row: (row["task"], names.index(row["method"]), row["seed"]))
 
 
