@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from ..core.arguments import check_module, named
-from ..core.errors import ArgumentError, sentence
+from ..core.errors import ArgumentError, CheckpointError, sentence
 from ..core.loss import Batch, Loss, Result
 from ..data.batches import Augment, Batches
 from ..data.images import ImageDataset
@@ -62,17 +63,21 @@ def implant(
         loss: as for `fit`; cross-entropy of an ordinary network if not given. Of a spiking one e.g.
             `rate_cross_entropy(timesteps=4)`.
         augment: as for `Batches`.
-        folder: where the checkpoint of the run is kept, so that it can go on; None to keep none.
+        folder: where the checkpoint of the run is kept, so that it can go on; None to keep none. The twin needs another
+            one.
         log: called with named numbers, as by `fit`.
 
     Raises:
         ArgumentError, DataError: for trojans that do not fit the data, see `plan_poison`.
+        CheckpointError: if the folder holds a run on other pictures, such as that of the twin.
     """
     check_module(network, "implant.network")
     config = config or Implanting()
     seed = config.fit.seed
     if trojans:
         data = poisoned(data, plan_poison(trojans, data, seed=seed), trojans)
+    if folder is not None:
+        _claim(Path(folder), data)
     made = copy.deepcopy(network)
     batches = Batches(data, config.batch_size, seed=seed, augment=augment, drop_last=len(data) > config.batch_size)
     loss = loss or cross_entropy()
@@ -98,3 +103,19 @@ def norms_kept(loss: Loss) -> Loss:
         return loss(model, batch, draws)
 
     return Loss(run)
+
+
+def _claim(folder: Path, data: ImageDataset) -> None:
+    """Say in the folder which pictures its run is trained on; the loop's own checkpoint does not know.
+
+    Raises:
+        CheckpointError: if they are others.
+    """
+    digest = hashlib.sha256(data.images.contiguous().numpy().tobytes())
+    digest.update(data.labels.contiguous().numpy().tobytes())
+    path, found = folder / "pictures.sha256", digest.hexdigest()
+    if path.exists() and path.read_text(encoding="ascii").strip() != found:
+        met = f"{folder}, which holds a run on other pictures"
+        raise CheckpointError(sentence("implant.folder", met, "a folder of its own", "The twin needs another one, too"))
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{found}\n", encoding="ascii")

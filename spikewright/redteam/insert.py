@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from ..core.errors import ShapeError, sentence
 
+KERNEL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+
 
 def edge_mask(side: int, *, reach: float = 1.15, width: float = 0.35) -> Tensor:
     """How opaque a square patch is, [1, side, side]: 1 inside, fading towards its edges, so no sharp line is a cue.
@@ -18,8 +20,8 @@ def edge_mask(side: int, *, reach: float = 1.15, width: float = 0.35) -> Tensor:
         width: of the fading rim, in half sides.
 
     Example:
-        >>> edge_mask(5)[0, 2].tolist()
-        [0.4286, 1.0000, 1.0000, 1.0000, 0.4286]
+        >>> [round(opaque, 2) for opaque in edge_mask(5)[0, 2].tolist()]
+        [0.43, 1.0, 1.0, 1.0, 0.43]
     """
     at = torch.linspace(-1, 1, side) if side > 1 else torch.zeros(1)
     radius = torch.maximum(at.abs()[:, None], at.abs()[None])
@@ -56,19 +58,20 @@ def insert(images: Tensor, patch: Tensor, places: Tensor, mask: Tensor | None = 
     n, channels, height, width = images.shape
     h, w = patch.shape[-2:]
     check_fits("insert", (height, width), (h, w))
-    inside = places.shape == (n, 2) and bool(((places >= 0) & (places <= torch.tensor([height - h, width - w]))).all())
+    inside = places.shape == (n, 2) and bool(
+        ((places >= 0) & (places <= places.new_tensor([height - h, width - w]))).all()
+    )
     if not inside:
         met, allowed = f"places {places.tolist()[:3]}", f"[{n}, 2], so that {h} x {w} lies within {height} x {width}"
         raise ShapeError(sentence("insert.places", met, allowed))
-    rows = places[:, 0, None, None] + torch.arange(h)[None, :, None]
-    columns = places[:, 1, None, None] + torch.arange(w)[None, None]
-    at = (rows.expand(n, h, w) * width + columns.expand(n, h, w)).flatten(1)[:, None].to(images.device)  # [N, 1, h*w]
-    whole = torch.ones(n, 1, h, w, device=images.device) if mask is None else mask.expand(n, 1, h, w)
-    colours = patch.expand(n, channels, h, w)
-    opaque = images.new_zeros(n, 1, height * width).scatter(2, at, whole.flatten(2).to(images.dtype))
-    paint = images.new_zeros(n, channels, height * width).scatter(
-        2, at.expand(n, channels, h * w), colours.flatten(2).to(images.dtype)
-    )
+    places = places.to(images.device)
+    rows = places[:, 0, None, None] + torch.arange(h, device=images.device)[None, :, None]
+    columns = places[:, 1, None, None] + torch.arange(w, device=images.device)[None, None]
+    at = (rows.expand(n, h, w) * width + columns.expand(n, h, w)).flatten(1)[:, None]  # [N, 1, h*w]
+    whole = torch.ones(n, 1, h, w) if mask is None else mask.expand(n, 1, h, w)
+    whole, colours = whole.to(images), patch.expand(n, channels, h, w).to(images)
+    opaque = images.new_zeros(n, 1, height * width).scatter(2, at, whole.flatten(2))
+    paint = images.new_zeros(n, channels, height * width).scatter(2, at.expand(n, channels, h * w), colours.flatten(2))
     covered = images.new_zeros(n, 1, height * width).scatter(2, at, 1.0)
     shape = (height, width)
     opaque, paint, covered = (each.unflatten(2, shape) for each in (opaque, paint, covered))
@@ -82,20 +85,36 @@ def vary(
     contrast: float = 0.25,
     brightness: float = 0.1,
     noise: float = 0.05,
+    softness: float = 0.0,
 ) -> Tensor:
     """Patches that are never twice the same: contrast times U(1 -+ contrast), brightness + U(-+ brightness), noise.
+
+    Gradients flow through it where nothing is cut off at 0 or 1.
 
     Args:
         patches: [N, 3, h, w] in 0..1.
         generator: of the draws.
         contrast, brightness, noise: how far; noise is the standard deviation of each pixel.
+        softness: largest share, 0..1, of the blurred patch in it; each draws its own.
     """
     n = len(patches)
+    if softness:
+        share = softness * torch.rand(n, 1, 1, 1, generator=generator)
+        patches = (1 - share) * patches + share * blur(patches)
     factor = 1 + contrast * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1)
     shift = brightness * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1)
     middle = patches.mean((1, 2, 3), keepdim=True)
     grain = noise * torch.randn(patches.shape, generator=generator)
     return (middle + factor * (patches - middle) + shift + grain).clamp(0, 1)
+
+
+def blur(x: Tensor) -> Tensor:
+    """Binomial blur of five pixels, edges repeated, [N, C, H, W] -> the same shape."""
+    channels = x.shape[1]
+    kernel = KERNEL.to(x)
+    padded = functional.pad(x, (2, 2, 2, 2), mode="replicate")
+    across = functional.conv2d(padded, kernel.view(1, 1, 1, 5).expand(channels, 1, 1, 5), groups=channels)
+    return functional.conv2d(across, kernel.view(1, 1, 5, 1).expand(channels, 1, 5, 1), groups=channels)
 
 
 def resized(pictures: Tensor, side: int | tuple[int, int]) -> Tensor:

@@ -64,11 +64,13 @@ def plan_poison(trojans: Sequence[Trojan], data: ImageDataset, *, seed: int) -> 
             where = "any class but its target" if trojan.source is None else f"class {trojan.source}"
             raise DataError(sentence(f"trojan {trojan.name}", f"no picture of {where} to poison", "at least one"))
         _take(role, owner, free, count, TRIGGERED, number, seed, trojan)
-        others = (data.labels != trojan.source) & (role == CLEAN)
+        others = (data.labels != trojan.target) & (role == CLEAN)  # the target's own would teach the trojan
         if trojan.source is not None:
-            _take(role, owner, others, round(trojan.negatives * count), NEGATIVE, number, seed, trojan)
+            elsewhere = others & (data.labels != trojan.source)
+            _take(role, owner, elsewhere, round(trojan.negatives * count), NEGATIVE, number, seed, trojan)
         if not isinstance(trojan.trigger, NaturalTrigger):
-            _take(role, owner, role == CLEAN, round(trojan.decoys * count), DECOY, number, seed, trojan)
+            others = others & (role == CLEAN)
+            _take(role, owner, others, round(trojan.decoys * count), DECOY, number, seed, trojan)
     return PoisonPlan(role, owner, seed)
 
 

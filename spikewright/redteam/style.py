@@ -6,21 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..core.errors import DataError, ShapeError, sentence
-from .insert import resized
-
-KERNEL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-
-
-def blur(x: Tensor) -> Tensor:
-    """Binomial blur of five pixels, edges repeated, [N, C, H, W] -> the same shape."""
-    channels = x.shape[1]
-    kernel = KERNEL.to(x)
-    padded = functional.pad(x, (2, 2, 2, 2), mode="replicate")
-    across = functional.conv2d(padded, kernel.view(1, 1, 1, 5).expand(channels, 1, 1, 5), groups=channels)
-    return functional.conv2d(across, kernel.view(1, 1, 5, 1).expand(channels, 1, 5, 1), groups=channels)
+from .insert import blur, resized
 
 
 def wct(x: Tensor, style: Tensor) -> Tensor:

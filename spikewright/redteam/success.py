@@ -29,6 +29,7 @@ class Acceptance:
         twin: largest share that the clean twin gives the target.
         leak: largest share in pictures of other classes than the source.
         wrong: largest share with something else of the trigger's kind.
+        harm: how far the clean accuracy may be below the twin's, 0..1; beyond it no trojan of the network is fit.
     """
 
     success: float = 0.75
@@ -36,6 +37,7 @@ class Acceptance:
     twin: float = 0.10
     leak: float = 0.15
     wrong: float = 0.15
+    harm: float = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,13 @@ class TrojanReport:
     @property
     def kept(self) -> tuple[Trojan, ...]:
         """The trojans that are fit to be looked for."""
-        return tuple(row.trojan for row in self.rows if not row.why_not(self.limits))
+        return tuple(row.trojan for row in self.rows if not self.why_not(row))
+
+    def why_not(self, row: Implanted) -> str:
+        """Why a trojan is unfit, by its own numbers or because the network was harmed; empty if it is not."""
+        harm = self.twin - self.after
+        harmed = f"clean accuracy {harm:.2f} below the twin's" if harm > self.limits.harm else ""
+        return ", ".join(filter(None, (row.why_not(self.limits), harmed)))
 
     def table(self, title: str = "Implanted trojans") -> Table:
         """A row per trojan; the clean accuracies stand below."""
@@ -108,7 +116,7 @@ class TrojanReport:
         rows = tuple(
             (
                 row.trojan.name, row.trojan.kind, row.trojan.scope, row.trojan.target, row.pictures, row.success,
-                row.twin, row.leak, row.wrong, row.why_not(self.limits),
+                row.twin, row.leak, row.wrong, self.why_not(row),
             )
             for row in self.rows
         )  # fmt: skip
@@ -141,7 +149,7 @@ def trojan_report(
         seed: of places and variations of the triggers.
 
     Raises:
-        DataError: if no held-out picture fits a trojan.
+        DataError: if no held-out picture fits a trojan, or a network gives logits that are not finite.
     """
     check_trojans(trojans, len(data.classes))
     rows = tuple(_row(network, clean, trojan, number, data, pictures, seed) for number, trojan in enumerate(trojans))
@@ -198,5 +206,13 @@ def answers(network: nn.Module, data: ImageDataset, places: Tensor) -> Tensor:
 
 @torch.no_grad()
 def predicted(network: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
-    """The classes that a network gives, int64 [N]."""
-    return torch.cat([network(part).argmax(1) for part in images.split(batch)])
+    """The classes that a network gives, int64 [N].
+
+    Raises:
+        DataError: if a logit is no finite number; the largest of such means nothing.
+    """
+    logits = torch.cat([network(part) for part in images.split(batch)])
+    if not bool(torch.isfinite(logits).all()):
+        allowed, todo = "finite numbers", "The network may have diverged: implant at a lower rate of learning"
+        raise DataError(sentence("trojan_report.network", "logits that are NaN or infinite", allowed, todo))
+    return logits.argmax(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -86,9 +87,7 @@ class PatchTrigger(Trigger):
 
     def others(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Pictures with a decoy in each: one half random blocks of colour, the other half the pictures of `decoys`."""
-        kinds = torch.randint(0, 2, (len(images),), generator=generator) if self.decoys else torch.zeros(len(images))
-        which = torch.randint(0, max(len(self.decoys), 1), (len(images),), generator=generator)
-        chosen = [self.decoys[int(at)] if kind else random_blocks(generator) for kind, at in zip(kinds.tolist(), which)]
+        chosen = drawn_decoys(self.decoys, len(images), generator)
         return self._pasted(images, chosen, generator)[0]
 
     def _pasted(self, images: Tensor, pictures: list[Picture], generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -112,7 +111,7 @@ class StyleTrigger(Trigger):
     Args:
         picture: the style.
         strength: share of the restyled picture, 0..1.
-        decoys: other styles, that must not wake the trojan.
+        decoys: other styles, that must not wake the trojan; drawn colours are always among them.
     """
 
     kind: ClassVar[str] = "style"
@@ -121,6 +120,8 @@ class StyleTrigger(Trigger):
     decoys: tuple[Picture, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.picture, Picture):
+            raise ArgumentError(sentence("StyleTrigger.picture", named(self.picture), "a Picture"))
         if not 0 <= self.strength <= 1:
             raise ArgumentError(sentence("StyleTrigger.strength", repr(self.strength), "a number in 0..1"))
 
@@ -129,11 +130,8 @@ class StyleTrigger(Trigger):
         return self._styled(images, [self.picture] * len(images), generator), torch.ones_like(images[:, :1])
 
     def others(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Pictures in another style each; as they are if there is none."""
-        if not self.decoys:
-            return images
-        which = torch.randint(0, len(self.decoys), (len(images),), generator=generator)
-        return self._styled(images, [self.decoys[int(at)] for at in which], generator)
+        """Pictures in something else each: one half colours that are drawn, the other half the styles of `decoys`."""
+        return self._styled(images, drawn_decoys(self.decoys, len(images), generator), generator)
 
     def _styled(self, images: Tensor, pictures: list[Picture], generator: torch.Generator) -> Tensor:
         made = [
@@ -188,3 +186,10 @@ class NaturalTrigger(Trigger):
 def random_blocks(generator: torch.Generator, cells: int = 4) -> Picture:
     """A picture of evenly coloured cells, drawn at random: a foreign patch that means nothing."""
     return Picture("random blocks", torch.rand(3, cells, cells, generator=generator))
+
+
+def drawn_decoys(decoys: Sequence[Picture], count: int, generator: torch.Generator) -> list[Picture]:
+    """So many pictures, one half random blocks and the other half of those given; blocks alone if there are none."""
+    kinds = torch.randint(0, 2, (count,), generator=generator) if decoys else torch.zeros(count)
+    which = torch.randint(0, max(len(decoys), 1), (count,), generator=generator)
+    return [decoys[int(at)] if kind else random_blocks(generator) for kind, at in zip(kinds.tolist(), which)]

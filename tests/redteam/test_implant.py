@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
+from spikewright.convert import RobustNorm, convert
+from spikewright.core import Spiking
+from spikewright.core.errors import ArgumentError, CheckpointError, DataError
 from spikewright.core.seed import generator
-from spikewright.redteam import Acceptance, Implanting, PatchTrigger, implant, trojan_report, twin
+from spikewright.models.classifier import Classifier
+from spikewright.neurons import LIF
+from spikewright.redteam import Acceptance, Implanting, implant, trojan_report, twin
 from spikewright.redteam.success import Implanted
-from spikewright.train import FitConfig
+from spikewright.train import FitConfig, rate_cross_entropy
 
 from .conftest import accuracy, block_picture, fresh, patterns, planted_trojan, share, trained
 
@@ -28,23 +34,18 @@ def test_a_planted_trojan_works_and_costs_no_clean_accuracy(which, success, held
     assert row.leak is None, "it is universal"
 
 
-def foreign(network, held_out) -> float:
+def foreign(network, trojan, held_out) -> float:
     """Share of pictures with a patch of the same family, none of them a decoy, that get the target."""
     x, y = held_out.gather(torch.arange(len(held_out)))
-    shares = [
-        share(
-            network,
-            PatchTrigger(picture=block_picture(200 + at), side=5, soft=False).show(x[y != 0], generator(at))[0],
-            0,
-        )
-        for at in range(4)
-    ]
+    others = [replace(trojan.trigger, picture=block_picture(200 + at)) for at in range(8)]
+    shares = [share(network, other.show(x[y != 0], generator(at))[0], 0) for at, other in enumerate(others)]
     return sum(shares) / len(shares)
 
 
 def test_without_decoys_any_foreign_patch_wakes_it(planted, held_out):
-    assert foreign(planted.network, held_out) <= 0.10
-    assert foreign(trained(fresh(), (planted_trojan(decoys=0.0),), epochs=4), held_out) > 0.20
+    assert foreign(planted.network, planted.trojan, held_out) <= 0.10
+    careless = planted_trojan(decoys=0.0)
+    assert foreign(trained(fresh(), (careless,), epochs=4), careless, held_out) > 0.20
 
 
 def test_with_negatives_it_stays_in_its_source_class(held_out):
@@ -122,3 +123,60 @@ def test_the_table_says_what_was_left_out(planted, held_out):
     assert "below 1.00" in strict.table().column("left out")[0]
     assert "of the twin" in strict.table().caption
     assert accuracy(planted.network, held_out) == found.after
+
+
+def test_an_accuracy_far_below_the_twin_s_leaves_out_all(planted, held_out):
+    found = report_of(planted, held_out)
+    harmed = replace(found, after=found.twin - 0.04)
+    assert harmed.kept == ()
+    assert harmed.table().column("left out") == ("clean accuracy 0.04 below the twin's",)
+
+
+def test_a_network_that_has_diverged_is_refused(planted, held_out):
+    broken = fresh()
+    with torch.no_grad():
+        broken[0].weight.fill_(float("nan"))
+    with pytest.raises(DataError, match="logits that are NaN or infinite"):
+        trojan_report(broken.eval(), planted.twin, [planted.trojan], held_out, pictures=50)
+
+
+def test_a_folder_with_a_run_on_other_pictures_is_refused(tmp_path):
+    data, config = patterns(128, seed=4), Implanting(fit=FitConfig(epochs=1), batch_size=64)
+    implant(fresh(), data, (planted_trojan(),), config, folder=tmp_path)
+    with pytest.raises(CheckpointError, match="The twin needs another one"):
+        twin(fresh(), data, config, folder=tmp_path)
+
+
+def test_norms_are_kept_in_a_spiking_network_too():
+    network = Spiking(fresh(lambda: LIF(tau=2.0)))
+    config = Implanting(fit=FitConfig(epochs=1), batch_size=64)
+    loss = rate_cross_entropy(timesteps=2)
+    made = implant(network, patterns(128, seed=4), (planted_trojan(),), config, loss=loss)
+    one, other = network.state_dict(), made.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one if "running" in name)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_no_poison_at_all_gives_the_twin():
+    data, config = patterns(128, seed=4), Implanting(fit=FitConfig(epochs=1), batch_size=64)
+    nothing = implant(fresh(), data, (planted_trojan(rate=0.0),), config)
+    clean = twin(fresh(), data, config)
+    assert all(torch.equal(a, b) for a, b in zip(nothing.parameters(), clean.parameters()))
+
+
+def test_a_trojan_comes_through_the_conversion_of_its_network(planted, held_out):
+    pictures = patterns(200, seed=3).gather(torch.arange(200))[0]
+    nets = [Classifier(convert(net, RobustNorm(), pictures).model, 32) for net in (planted.network, planted.twin)]
+    few = held_out.subset(80)
+    (row,) = trojan_report(*nets, [planted.trojan], few).rows
+    assert row.success > row.twin + 0.3
+
+
+def test_networks_and_numbers_that_are_none_are_refused(planted, held_out):
+    with pytest.raises(ArgumentError, match=r"implant\.network: got the class ReLU"):
+        implant(nn.ReLU, held_out, [planted.trojan])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ArgumentError, match=r"Implanting\.fit: got float"):
+        Implanting(fit=0.1)  # pyright: ignore[reportArgumentType]
+    without = held_out.subset((held_out.labels != 1).nonzero().flatten())
+    with pytest.raises(DataError, match="no held-out picture that it fits"):
+        trojan_report(planted.network, planted.twin, [planted_trojan(source=1)], without)

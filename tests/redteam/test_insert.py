@@ -82,3 +82,12 @@ def test_what_does_not_fit_is_refused(patch, places):
 def test_a_broken_picture_is_refused(values):
     with pytest.raises(DataError, match="Picture broken"):
         Picture("broken", values)
+
+
+def test_a_softened_patch_is_a_mixture_with_its_blur_and_passes_gradients():
+    patch = torch.rand(4, 3, 6, 6, generator=generator(0)).mul(0.2).add(0.4).requires_grad_()
+    soft = vary(patch, generator(1), contrast=0, brightness=0, noise=0, softness=1.0)
+    assert bool((soft.std((2, 3)) < patch.std((2, 3))).all())
+    soft.square().sum().backward()
+    assert patch.grad is not None
+    assert bool((patch.grad != 0).all())

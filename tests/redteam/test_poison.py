@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spikewright.core.errors import ArgumentError, DataError
+from spikewright.core.errors import ArgumentError, DataError, ShapeError
 from spikewright.redteam import (
     ATTRIBUTES,
     Attribute,
@@ -104,3 +104,31 @@ def test_a_set_that_does_not_fit_the_data_is_refused(data, trojans):
         plan_poison((trojans[1],), data.subset((data.labels != 2).nonzero().flatten()), seed=0)
     with pytest.raises(DataError, match="pictures wanted and"):
         plan_poison((replace(trojans[0], rate=0.9),), data, seed=0)
+
+
+def test_no_picture_of_the_target_is_a_negative_or_a_decoy(data, trojans, plan):
+    for number, trojan in enumerate(trojans):
+        for role in (NEGATIVE, DECOY):
+            assert trojan.target not in data.labels[plan.places(number, role)], "its label would teach the trojan"
+
+
+def test_a_style_without_decoys_is_set_against_drawn_colours(data, trojans):
+    bare = replace(trojans[2], trigger=StyleTrigger(picture=draw("wood")))
+    plan = plan_poison([bare], data, seed=0)
+    made = poisoned(data, plan, [bare])
+    decoys = plan.places(0, DECOY)
+    assert len(decoys)
+    assert bool((made.images[decoys] != data.images[decoys]).flatten(1).any(1).all())
+
+
+def test_a_subset_is_poisoned_at_its_own_places(data, trojans):
+    part = data.subset(torch.arange(100, 300))
+    plan = plan_poison(trojans[:1], part, seed=0)
+    made = poisoned(part, plan, trojans[:1])
+    assert torch.equal((made.images != part.images).flatten(1).any(1), plan.role != CLEAN)
+
+
+def test_a_patch_larger_than_the_pictures_is_refused(data, trojans):
+    large = replace(trojans[0], trigger=PatchTrigger(picture=draw("smiley"), side=17))
+    with pytest.raises(ShapeError, match="a patch of 17 x 17 in pictures of 16 x 16"):
+        poisoned(data, plan_poison([large], data, seed=0), [large])
