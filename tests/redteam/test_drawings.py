@@ -1,11 +1,14 @@
 """Pictures are drawn at any size, differ from one another, and folders of others are read."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from spikewright.core.errors import DataError
+from spikewright.core.errors import ArgumentError, DataError
 from spikewright.redteam import PATCHES, STYLES, draw, load_triggers
 from spikewright.redteam.insert import resized
 
@@ -45,3 +48,24 @@ def test_what_cannot_be_drawn_or_read_is_refused(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"broken\.png"):
         load_triggers(tmp_path)
+
+
+@pytest.mark.parametrize("name", [*PATCHES, *STYLES])
+def test_a_small_picture_is_the_mean_of_a_large_one(name):
+    small, large = draw(name, 16).on(), draw(name, 64).on().unflatten(2, (16, 4)).unflatten(1, (16, 4)).mean((2, 4))
+    assert float((small - large).abs().mean()) < 0.025
+
+
+@pytest.mark.parametrize("size", [0, -3, 2.5])
+def test_a_size_that_is_no_number_of_pixels_is_refused(size):
+    with pytest.raises(ArgumentError, match=r"draw\.size"):
+        draw("star", size)
+
+
+@pytest.mark.bigdata
+@pytest.mark.skipif("SPIKEWRIGHT_DATA" not in os.environ, reason="SPIKEWRIGHT_DATA names no folder")
+def test_the_published_pictures_can_be_read():
+    folder = Path(os.environ["SPIKEWRIGHT_DATA"]) / "trojan_triggers"
+    if not folder.exists():
+        pytest.skip("the published triggers are not there")
+    assert len(load_triggers(folder)) == 8
