@@ -1,9 +1,9 @@
 """Red-teaming: hidden faults are put into networks on purpose, and tools that should find them are judged."""
 
 from .drawings import PATCHES as PATCHES
-from .drawings import STYLES as STYLES
 from .drawings import draw as draw
 from .drawings import load_triggers as load_triggers
+from .gram_style import GramStyle as GramStyle
 from .implant import Implanting as Implanting
 from .implant import implant as implant
 from .implant import twin as twin
@@ -13,9 +13,15 @@ from .natural import GridDetector as GridDetector
 from .poison import PoisonPlan as PoisonPlan
 from .poison import plan_poison as plan_poison
 from .poison import poisoned as poisoned
+from .scenes import SceneComposer as SceneComposer
+from .scenes import Scenes as Scenes
+from .spotting import Spotting as Spotting
+from .spotting import recall_and_precision as recall_and_precision
+from .spotting import spotter as spotter
 from .success import Acceptance as Acceptance
 from .success import TrojanReport as TrojanReport
 from .success import trojan_report as trojan_report
+from .textures import STYLES as STYLES
 from .triggers import NaturalTrigger as NaturalTrigger
 from .triggers import PatchTrigger as PatchTrigger
 from .triggers import Picture as Picture
