@@ -154,7 +154,7 @@ def table(result: dict[str, Any], task: str) -> Table:
         *(Column("method"), Column("seeds"), Column("steps", "", note="of the last judgement")),
         *(Column("return at the end", "", note="of every seed, mean of 10 episodes"), Column("IQM", "", 0)),
         *(
-            Column("low", "", 0, "of its 95 % interval by bootstrap over seeds; of two seeds no more than their range"),
+            Column("low", "", 0, "of its 95 % interval by bootstrap; of two seeds: their range"),
             Column("high", "", 0),
         ),
         *(Column("best", "", note="of every seed"), Column("device"), Column("steps/s", "", 0, "of one training")),
