@@ -29,6 +29,7 @@ import event_trained
 import interrupted
 import kill_and_resume
 import neuron_kernels
+import red_team
 import robustness
 import robustness_gpu
 import step_cost
@@ -519,6 +520,15 @@ def _transformers(result: Result) -> str:
     return "\n\n".join([f"## {result['what']}", *words, table]) + "\n"
 
 
+def _red_team(result: Result) -> str:
+    first = result["runs"][0]
+    parts = [f"## {result['what']}", red_team.words(result), f"Run {_machine(result)}"]
+    parts += [red_team.changes(result).to_markdown(heading="###")]
+    parts += [table.to_markdown(heading="###") for table in red_team.tables(first)]
+    parts += [f"![{name}](figures/red-team-{name}.png)" for name in result["figures"]]
+    return "\n\n".join(parts) + "\n"
+
+
 def _survey_load(result: Result) -> str:
     again = result["seconds_until_it_answered_again"]
     words = (
@@ -616,6 +626,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         lambda result: [kill_and_resume.comparison(result).to_markdown(heading="###")],
         _kill_and_resume,
     ),
+    red_team.CASE: (lambda result: [red_team.changes(result).to_markdown(heading="###")], _red_team),
     survey_load.CASE: (lambda result: [survey_load.comparison(result).to_markdown(heading="###")], _survey_load),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
 }

@@ -24,10 +24,12 @@ from ..experiments.control_published import CONTROL_EXPERIMENTS
 from ..experiments.hardening import HARDENINGS
 from ..experiments.network import embedded
 from ..experiments.neuron_choice import NEURON_CHOICES
+from ..interpret import METHODS as ATTRIBUTIONS
 from ..models import MODELS
 from ..models.pretrained import describe, described
 from ..neurons import NEURONS, PARALLEL_NEURONS
 from ..neurons.firing import FIRINGS
+from ..redteam.synthesis import SYNTHESES
 from ..report import Column, Table
 from ..rl import ALGORITHMS, TARGETS
 
@@ -75,6 +77,8 @@ def catalogue(data: Path | None = None) -> list[dict[str, str]]:
         "control experiment": CONTROL_EXPERIMENTS,
         "control algorithm": ALGORITHMS,
         "control target": TARGETS,
+        "attribution": ATTRIBUTIONS,
+        "synthesis": SYNTHESES,
     }
     rows = [
         {"kind": kind, "name": name, "what": summary_of(thing), "source": source_of(thing) or OWN.get(name, "")}

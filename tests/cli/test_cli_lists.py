@@ -16,9 +16,11 @@ from spikewright.experiments.control_published import CONTROL_EXPERIMENTS
 from spikewright.experiments.hardening import HARDENINGS
 from spikewright.experiments.network import embedded
 from spikewright.experiments.neuron_choice import NEURON_CHOICES
+from spikewright.interpret import METHODS as ATTRIBUTIONS
 from spikewright.models import MODELS
 from spikewright.neurons import NEURONS, PARALLEL_NEURONS
 from spikewright.papers import load
+from spikewright.redteam.synthesis import SYNTHESES
 from spikewright.rl import ALGORITHMS, TARGETS
 
 from .conftest import Run
@@ -37,6 +39,8 @@ KINDS = {
     "control experiment": CONTROL_EXPERIMENTS,
     "control algorithm": ALGORITHMS,
     "control target": TARGETS,
+    "attribution": ATTRIBUTIONS,
+    "synthesis": SYNTHESES,
     "trainable neuron": NEURON_CHOICES,
     "network": embedded(),
 }

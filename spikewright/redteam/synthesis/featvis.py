@@ -92,6 +92,8 @@ def inner_objective(
 class FourierTarget(FeatureVisualisation):
     """Fourier pictures that make the target's logit large, before the softmax.
 
+    Source: Olah, Mordvintsev and Schubert 2017, "Feature Visualization", Distill.
+
     Example:
         >>> FourierTarget(steps=64).lr
         0.05
@@ -110,6 +112,8 @@ class FourierInner(FourierTarget):
     What is made large is a unit's mean over space, before the last activation and with a slope of 0.1 below 0: units
     that are silent at first would give no gradient. Of spiking neurons it is their input averaged over time: the count
     of spikes has at most one for each step, and its gradient dies.
+
+    Source: Olah, Mordvintsev and Schubert 2017, "Feature Visualization", Distill.
 
     Args:
         layer: name of another layer, as in `named_modules()`.
@@ -148,6 +152,8 @@ class CPPNTarget(FeatureVisualisation):
 @dataclass(frozen=True, kw_only=True)
 class CPPNInner(CPPNTarget):
     """Pictures of small networks of coordinates, of inner units as for `FourierInner`.
+
+    Source: Mordvintsev, Pezzotti, Schubert and Olah 2018, "Differentiable Image Parameterizations", Distill.
 
     Args:
         layer: name of another layer, as in `named_modules()`.
