@@ -36,7 +36,7 @@ def config(tmp_path_factory) -> RedTeamRun:
     folder = tmp_path_factory.mktemp("network")
     (folder / "small.py").write_text(NETWORK)
     return RedTeamRun(
-        model=f"{folder / 'small.py'}:small", dataset="synthetic", trojans="three", side=7, rate=0.15, timesteps=2, success_at=(1, 2),
+        model=f"{folder / 'small.py'}:small", dataset="synthetic", trojans="three", side=7, rate=0.2, timesteps=2, success_at=(1, 2),
         fit=FitConfig(epochs=25, optimizer=AdamW(lr=1e-2)), batch_size=50, augment=None, attribution=("Saliency", "Occlusion"),
         attributed=2, synthesis=("FourierTarget", "AdversarialPatch"), pictures=2, backgrounds=8, judges=("pixels",),
         out=folder / "runs",
