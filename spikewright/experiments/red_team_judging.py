@@ -49,7 +49,7 @@ def judged(
     verdicts = Verdicts({name: [] for name in found.names}, {})
     for embedding in judges:
         for trojan in found.kept:
-            side = test.images.shape[-1] if trojan.kind == "style" else config.side
+            side = config.side if trojan.kind == "patch" else test.images.shape[-1]
             mine = [hunt for hunt in hunts if hunt.trojan.name == trojan.name]
             one = trojan_question(trojan, test, side=side, shown=JUDGED_AT, seed=config.seed)
             kept, left_out = asked({trojan.name: one}, embedding, side=JUDGED_AT, seed=config.seed)

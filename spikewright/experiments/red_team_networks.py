@@ -16,7 +16,7 @@ from ..core.spiking import Spiking
 from ..data.images import ImageDataset
 from ..models.checkpoint import load_model, save_model
 from ..models.classifier import Classifier
-from ..redteam import Implanting, Trojan, TrojanReport, implant, plan_poison, poisoned, trojan_report
+from ..redteam import Acceptance, Implanting, Trojan, TrojanReport, implant, plan_poison, poisoned, trojan_report
 from ..redteam.success import answers, held_out, share_of, triggered
 from ..report.table import Column, Table
 from ..train import cross_entropy, rate_cross_entropy
@@ -106,7 +106,7 @@ def suspects(
     for name in names:
         reports[name] = trojan_report(
             networks[name, TROJANED], networks[name, TWIN], trojans, test, before=before, pictures=MEASURED_ON,
-            seed=config.seed,
+            limits=Acceptance(harm=config.harm), seed=config.seed,
         )  # fmt: skip
         say(f"{name} network: {len(reports[name].kept)} of {len(trojans)} trojans work")
     success = None

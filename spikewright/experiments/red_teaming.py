@@ -57,6 +57,8 @@ class RedTeamRun:
         source_rate: share of the source class's pictures that one with a source poisons.
         fit: how the network is fine-tuned, once with poison and once without (the twin).
         augment: what happens to a training picture, poisoned or not; none for nothing.
+        harm: clean accuracy, 0..1, that all trojans together may cost, beside the twin; a network that lost more has none
+            that is looked for.
         keeps_norms: batch norms keep their statistics: for few pictures.
         networks: which are looked into, of ordinary and spiking.
         recipe: how an ordinary network becomes the spiking one.
@@ -90,6 +92,7 @@ class RedTeamRun:
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(epochs=5, warmup_epochs=0.25, optimizer=SGD(lr=0.05, weight_decay=1e-4))
     )
+    harm: float = 0.03
     keeps_norms: bool = False
     augment: Augmentation | None = field(default_factory=HorizontalFlip)
     networks: tuple[str, ...] = SUSPECTS
@@ -125,6 +128,8 @@ class RedTeamRun:
                 raise ArgumentError(
                     sentence(f"RedTeamRun.{name}", repr(getattr(self, name)), "a share above 0, at most 1")
                 )
+        if not 0 <= self.harm <= 1:
+            raise ArgumentError(sentence("RedTeamRun.harm", repr(self.harm), "a share in 0..1"))
         if not 0 <= self.prune < 1:
             raise ArgumentError(sentence("RedTeamRun.prune", repr(self.prune), "a share in 0..1, below 1"))
         for name, given, known in (

@@ -141,7 +141,7 @@ def test_a_network_that_never_learnt_a_trojan_ends_in_one_sentence(config, tmp_p
     [
         ({"trojans": "many"}, "twelve, patches, three"), ({"synthesis": ("FGSM",)}, "AdversarialPatch"),
         ({"networks": ()}, "at least one"), ({"judges": ("lite", "lite")}, "each once"), ({"prune": 1.0}, "below 1"),
-        ({"rate": 0.0}, "above 0"), ({"backgrounds": 2}, "at least 8"), ({"success_at": (0,)}, "at least 1"), ({"attribution": ("Sobel",)}, "Saliency"),
+        ({"rate": 0.0}, "above 0"), ({"harm": 2.0}, "0..1"), ({"backgrounds": 2}, "at least 8"), ({"success_at": (0,)}, "at least 1"), ({"attribution": ("Sobel",)}, "Saliency"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(config, change, says):
