@@ -57,7 +57,7 @@ class Suspects:
 
     @property
     def kept(self) -> tuple[Trojan, ...]:
-        """The trojans that work in every network: only those are looked for, so that all tools get the same ones."""
+        """The trojans that work in every network: only those are looked for, in all of them the same."""
         first, *others = (report.kept for report in self.reports.values())
         names = [{trojan.name for trojan in other} for other in others]
         return tuple(trojan for trojan in first if all(trojan.name in other for other in names))
@@ -93,7 +93,7 @@ def suspects(
             prune_layers(network, config.prune)
     names = ("spiking",) if isinstance(model, Spiking) else config.networks
     plan = plan_poison(trojans, train, seed=config.fit.seed)
-    calibration = {"poisoned": few(poisoned(train, plan, trojans)), "clean": few(train)}
+    calibration = {"clean": few(train), "poisoned": few(poisoned(train, plan, trojans))}
     networks = {
         (name, which): _seen(config, name, made[which], calibration[config.calibration])
         for name in names
@@ -112,11 +112,7 @@ def suspects(
     success = None
     if "spiking" in names:
         bad = made[TROJANED]
-        spiking = (
-            {"": bad}
-            if isinstance(bad, Spiking)
-            else {name: convert(bad, config.recipe, images).model for name, images in calibration.items()}
-        )
+        spiking = {"": bad} if isinstance(bad, Spiking) else conversions(config, bad, calibration)
         success = success_over_time(spiking, networks.get(("ordinary", TROJANED)), trojans, test, config)
     return Suspects(networks, clean.eval(), reports, success)
 
@@ -137,6 +133,17 @@ def _tuned(
     about = {"origin": config.model, "trojans": [trojan.name for trojan in trojans]}
     warning = "This network holds hidden faults on purpose." if trojans else "The clean twin of a network with trojans."
     save_model(path, made, about | {"warning": warning})
+    return made
+
+
+def conversions(config: RedTeamRun, model: nn.Module, calibration: Mapping[str, Tensor]) -> dict[str, nn.Module]:
+    """The network by both recipes, with thresholds by clean and by poisoned pictures; named by all that."""
+    recipes = [config.recipe, *([] if config.beside in (None, config.recipe) else [config.beside])]
+    made = {}
+    for recipe in filter(None, recipes):
+        by = type(getattr(recipe, "threshold", recipe)).__name__
+        for pictures, images in calibration.items():
+            made[f"{type(recipe).__name__}, {by}, {pictures}"] = convert(model, recipe, images).model
     return made
 
 
@@ -178,14 +185,14 @@ def success_over_time(
     """A row per T: clean accuracy, and the success of every trojan; the ordinary network first.
 
     Args:
-        spiking: networks with the trojans, by the pictures that set their thresholds.
+        spiking: networks with the trojans, by how they were made.
         ordinary: their source; None for none.
         trojans: what was implanted.
         test: held-out data.
         config: the run.
     """
     columns = (
-        Column("thresholds by", note="Poisoned or clean training pictures; clean ones clip what a trigger excites."),
+        Column("conversion", note="Recipe, thresholds, and the pictures that set them; empty for the network itself."),
         Column("T", "steps", note="None for the ordinary network."),
         Column("clean accuracy", "%", 1),
         *(Column(trojan.name, "%", 1) for trojan in trojans),

@@ -11,6 +11,7 @@ import torch
 
 from ..convert.recipe import Recipe
 from ..convert.recipes import HMT
+from ..convert.statistics import Maximum
 from ..core.arguments import check_whole
 from ..core.config import to_json
 from ..core.errors import ArgumentError, ConfigError, sentence
@@ -57,12 +58,14 @@ class RedTeamRun:
         source_rate: share of the source class's pictures that one with a source poisons.
         fit: how the network is fine-tuned, once with poison and once without (the twin).
         augment: what happens to a training picture, poisoned or not; none for nothing.
-        harm: clean accuracy, 0..1, that all trojans together may cost, beside the twin; a network that lost more has none
+        harm: clean accuracy, 0..1, that all trojans together may cost, beside the twin; one that lost more has none
             that is looked for.
         keeps_norms: batch norms keep their statistics: for few pictures.
         networks: which are looked into, of ordinary and spiking.
-        recipe: how an ordinary network becomes the spiking one.
-        calibration: training pictures whose activations set its thresholds: poisoned as they are, or clean ones.
+        recipe: how an ordinary network becomes the spiking one. Thresholds at the maximum keep what a trigger excites;
+            those of least error clip it, which can end a trojan.
+        beside: another recipe whose success is told beside; none for no other.
+        calibration: training pictures whose activations set its thresholds: clean ones, or with the poison in them.
         timesteps: T of the spiking one.
         success_at: every T at which success is measured.
         prune: share of the weights of each layer, the smallest, that is set to zero after the fine-tuning, 0..1.
@@ -96,8 +99,9 @@ class RedTeamRun:
     keeps_norms: bool = False
     augment: Augmentation | None = field(default_factory=HorizontalFlip)
     networks: tuple[str, ...] = SUSPECTS
-    recipe: Recipe = field(default_factory=HMT)
-    calibration: Literal["poisoned", "clean"] = "poisoned"
+    recipe: Recipe = field(default_factory=lambda: HMT(threshold=Maximum()))
+    beside: Recipe | None = field(default_factory=HMT)
+    calibration: Literal["clean", "poisoned"] = "clean"
     timesteps: int = 2
     success_at: tuple[int, ...] = (1, 2, 4)
     prune: float = 0.0

@@ -61,8 +61,11 @@ def test_the_report_has_every_part_for_both_networks(done):
             (True, False), (False, True),
         ], start  # fmt: skip
     (over_time,) = titled(report, "Success of the trojans")
-    assert over_time.column("T") == (None, 1, 2, 1, 2)
-    assert over_time.column("thresholds by") == ("", "poisoned", "poisoned", "clean", "clean")
+    assert over_time.column("T") == (None, *(1, 2) * 4)
+    assert list(dict.fromkeys(over_time.column("conversion"))) == [
+        "", "HMT, Maximum, clean", "HMT, Maximum, poisoned", "HMT, GaussianOptimal, clean",
+        "HMT, GaussianOptimal, poisoned",
+    ]  # fmt: skip
     (compared,) = titled(report, "Is a trojan easier")
     assert compared.column("method") == ("FourierTarget", "AdversarialPatch", "all together")
 
