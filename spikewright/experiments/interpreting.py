@@ -16,6 +16,7 @@ from ..core.arguments import check_whole
 from ..core.config import to_json
 from ..core.errors import ArgumentError, sentence
 from ..core.evaluating import evaluating
+from ..core.input_error import readable_input
 from ..core.references import source_of
 from ..core.seed import seed_all
 from ..core.spiking import Spiking
@@ -95,6 +96,8 @@ class InterpretRun:
         for name in ("timesteps", "steps", "images", "rows"):
             check_whole(f"InterpretRun.{name}", getattr(self, name), least=1)
         check_whole("InterpretRun.seed", self.seed, least=0)
+        if not 0 <= self.missing <= 1:
+            raise ArgumentError(sentence("InterpretRun.missing", repr(self.missing), "a number in 0..1"))
         if not self.chosen:
             raise ArgumentError(sentence("InterpretRun.methods", "none", "at least one", "Take --methods all"))
 
@@ -148,9 +151,11 @@ def run_interpretation(
     held = _images(config, loaded)
     x, labels = next(iter(Batches(held, config.images)))
     network, x = network.to(config.device), x.to(config.device)
-    ready()
-    with evaluating(network), torch.no_grad():
+    if config.steps > (pixels := x[0, 0].numel()):
+        raise ArgumentError(sentence("--steps", str(config.steps), f"at most one for each of {pixels:,} pixels"))
+    with evaluating(network), torch.no_grad(), readable_input("interpret", x):
         answers = network(x).argmax(1)
+    ready()
     targets = answers if config.explain == "answer" else labels.to(config.device)
     maps: dict[str, Map] = {}
     for method in config.chosen:
@@ -225,6 +230,8 @@ def faithfulness_table(
         edge = areas[EDGE][1] - areas[EDGE][0]
         means = float(deletion.mean()), float(insertion.mean())
         over = (None, None, None) if name == EDGE else bootstrap(insertion - deletion - edge, seed=config.seed)
+        if len(x) == 1:  # the interval would have no width, as if nothing were uncertain
+            over = (over[0], None, None)
         rows.append((name, *means, *over, gap, found.seconds / len(x), found.status))
     remarks = tuple(f"{name}: {found.status}, {found.reason}." for name, found in maps.items() if found.reason)
     caption = f"Means over {len(x)} images; the logit of the {config.explain} is explained."
@@ -239,6 +246,8 @@ def summary(table: Table, maps: Mapping[str, Map]) -> str:
     odd = [name for name, found in maps.items() if found.status != "ok"]
     text = f"Of {len(methods)} methods **{len(better)}** order the pixels better than an edge detector"
     text += f": {', '.join(better)}." if better else "."
+    if not any(isinstance(low, float) for low in ends.values()):
+        text = "One image does not say whether a method orders pixels better than an edge detector."
     return text + (f" Not applicable or without a meaning of their own: {', '.join(odd)}." if odd else "")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..core.arguments import check_module, check_whole, named
 from ..core.errors import ArgumentError, ShapeError, sentence
 from ..core.evaluating import evaluating
+from ..core.input_error import readable_input
 from ..core.registry import pick
 from ..core.spiking import Timed
 from .captum_door import captum, drawing
@@ -156,7 +157,7 @@ def _check(classifier: nn.Module, images: Tensor, targets: Tensor) -> None:
 
 
 def _check_logits(view: View) -> None:
-    with torch.no_grad():
+    with torch.no_grad(), readable_input("attribute", view.images[:1]):
         logits = view.network(view.images[:1])
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         met = f"an output of shape {list(logits.shape)}" if isinstance(logits, Tensor) else named(logits)

@@ -82,10 +82,28 @@ def test_bad_input(run: Run, mine: Path, few: list[str]) -> None:
         (["--rule", "HART"], "--rule: got a rule for an ordinary network"),
         (["--images", "0"], "--images: got 0; expected a whole number"),
         (["--missing", "grey"], "missing"),
+        (["--missing", "2"], "--missing: got 2.0; expected a number in 0..1"),
+        (["--steps", "257"], "--steps: got 257; expected at most one for each of 256 pixels"),
     ):
         done = run("interpret", f"{mine}:plain", *few, *flags)
         assert done.status == 2
         assert message in done.err
+
+
+def test_a_network_for_other_images_leaves_no_folder(run: Run, mine: Path, few: list[str], tmp_path: Path) -> None:
+    mine.write_text(MINE + "\n\ndef other():\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, 4))\n")
+    done = run("interpret", f"{mine}:other", "--methods", "Saliency", *few)
+    assert done.status == 2
+    assert "interpret: the network cannot take a batch of shape [3, 3, 16, 16]" in done.err
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_one_image_does_not_say_what_beats_edges(run: Run, mine: Path, few: list[str], tmp_path: Path) -> None:
+    done = run("interpret", f"{mine}:plain", "--methods", "Saliency", *few, "--images", "1")
+    assert done.status == 0, done.err
+    report = Report.from_json((only(tmp_path / "runs") / "report.json").read_text())
+    assert set(report.tables[0].column("low")) == {None}
+    assert report.summary.startswith("One image does not say")
 
 
 def test_a_config_survives_json() -> None:

@@ -37,6 +37,7 @@ X, Y = torch.rand(2, 3, 8, 8), torch.tensor([0, 2])
         ({"classifier": nn.Linear}, ArgumentError, "attribute.classifier"),
         ({"classifier": nn.Identity()}, ShapeError, r"got an output of shape \[1, 3, 8, 8\]; expected logits"),
         ({"images": X[0]}, ShapeError, r"attribute.images: got torch.float32 of shape \[3, 8, 8\]"),
+        ({"images": X[..., :4]}, ShapeError, r"attribute: the network cannot take a batch of shape \[1, 3, 8, 4\]"),
         ({"images": X * float("nan")}, ArgumentError, "NaN or infinite"),
         ({"targets": Y.float()}, ShapeError, "attribute.targets: got torch.float32"),
         ({"targets": Y[:1]}, ShapeError, r"expected whole numbers of shape \[2\]"),
