@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SUSPECTS = ("ordinary", "spiking")
 TROJANED, TWIN = "trojaned", "twin"
+WHAT_IT_IS = ("network", "source", "python", "pretrained")
+"""Keys of a network's description by which it is built."""
 CALIBRATED_ON = 1000
 """Training pictures for recipes that measure."""
 MEASURED_ON = 400
@@ -88,7 +90,7 @@ def suspects(
     )
     made = {}
     for which, poison in ((TROJANED, trojans), (TWIN, ())):
-        made[which] = _tuned(config, model, train, poison, folder, which)
+        made[which] = _tuned(config, loaded, train, poison, folder, which)
         say(f"{which} network: fine-tuned")
     if config.prune:
         for network in made.values():
@@ -120,8 +122,9 @@ def suspects(
 
 
 def _tuned(
-    config: RedTeamRun, model: nn.Module, train: ImageDataset, trojans: tuple[Trojan, ...], folder: Path, which: str
+    config: RedTeamRun, loaded: Loaded, train: ImageDataset, trojans: tuple[Trojan, ...], folder: Path, which: str
 ) -> nn.Module:
+    model = loaded.model
     path, how = (
         folder / f"{which}.safetensors",
         Implanting(fit=config.fit, batch_size=config.batch_size, keeps_norms=config.keeps_norms),
@@ -132,7 +135,9 @@ def _tuned(
         load_model(path, made)
         return made
     made = implant(model, train, trojans, how, loss=loss, augment=config.augment, folder=folder / f"{which}-training")
-    about = {"origin": config.model, "trojans": [trojan.name for trojan in trojans]}
+    # What the network is, so that `load_network` builds it; not what was measured of it before.
+    about: dict[str, Any] = {name: loaded.description[name] for name in WHAT_IT_IS if name in loaded.description}
+    about |= {"origin": config.model, "trojans": [trojan.name for trojan in trojans]}
     warning = "This network holds hidden faults on purpose." if trojans else "The clean twin of a network with trojans."
     save_model(path, made, about | {"warning": warning})
     return made

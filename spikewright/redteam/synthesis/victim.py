@@ -12,6 +12,7 @@ from ...core.arguments import named
 from ...core.errors import ArgumentError, DataError, ShapeError, sentence
 from ...core.evaluating import evaluating
 from ...core.input_error import readable_input
+from ...core.spiking import Timed
 from ...models.classifier import Classifier
 
 PATIENCE = 10
@@ -45,10 +46,13 @@ class Victim:
     Raises:
         ShapeError: if it cannot take the images, or gives no logits [N, K].
         DataError: if the logits are not finite.
-        ArgumentError: if the target is none of its classes.
+        ArgumentError: if the target is none of its classes, or the network takes sequences.
     """
 
     def __init__(self, who: str, network: nn.Module, target: int, example: Tensor) -> None:
+        if isinstance(network, Timed):
+            met, todo = f"{type(network).__name__}, which takes sequences", "Wrap it: Classifier(model, timesteps=T)"
+            raise ArgumentError(sentence(f"{who}.network", met, "a network on images", todo))
         self.who, self.network, self.target = who, network, target
         self.layout = fastest_layout(network, example)
         self.passes = self.silent = 0

@@ -34,6 +34,12 @@ def test_the_registry_has_nine_methods():
     assert all(method() == method() for method in SYNTHESES.values())
 
 
+def test_a_network_over_time_is_told_how_it_is_seen():
+    spiking = Spiking(nn.Sequential(nn.Conv2d(3, 4, 3), IF(), nn.Flatten(), nn.Linear(144, 3)))
+    with pytest.raises(ArgumentError, match=r"takes sequences; expected a network on images. Wrap it: Classifier"):
+        SHORT.search(task(network=spiking))
+
+
 def test_backgrounds_of_scores_are_never_seen():
     made = task(backgrounds=torch.rand(10, 3, 8, 8))
     assert len(made.seen) == 8
