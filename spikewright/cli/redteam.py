@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from rich.console import Console
 
 from ..core.config import to_json
+from ..core.errors import ConfigError, sentence
 from ..experiments.red_teaming import RedTeamRun, about, run_red_team
 from ..experiments.registries import REGISTRIES
 from ..redteam.survey import Store, answers_csv, load_study, results, serve
@@ -17,9 +18,12 @@ from .show import laid_out, show, tell_folder
 from .start import config_file, read_config, take
 
 ALSO = (
-    "--resume FOLDER goes on with a run that was stopped. --survey FOLDER serves the questions of a run to people on a "
-    "local web page (--host, --port), --results FOLDER prints what they answered, --csv FOLDER every answer in a line."
+    "--resume FOLDER goes on with a run that was stopped; flags may only change the machine and the judges. "
+    "--survey FOLDER serves the questions of a run to people on a local web page (--host, --port), --results FOLDER "
+    "prints what they answered, --csv FOLDER every answer in a line."
 )
+ANOTHER = ("judges", "threads", "data", "out")
+"""What may be another one when a run is gone on with: networks, scores and galleries are kept as they were made."""
 SURVEY = "survey"
 """Folder of the study in a run folder."""
 
@@ -33,10 +37,29 @@ def main(argv: Sequence[str]) -> int:
     resumed, rest = take(argv, "--resume")
     if resumed is not None:
         folder = RunFolder.open(resumed)
-        return run(read_config(rest, config_file(folder.path / "config.json", RedTeamRun), "redteam"), folder)
+        if "trojans" not in folder.config:
+            raise ConfigError(
+                sentence("--resume", f"{resumed}, made by another command", "the folder of a red-team run")
+            )
+        begun = config_file(folder.path / "config.json", RedTeamRun)
+        config = read_config(rest, begun, "redteam", also=ALSO)
+        check_same_run(begun, config)
+        return run(config, folder)
     config = read_config(rest, RedTeamRun(), "redteam", also=ALSO)
     with RunFolder.begin(config.out, "redteam", to_json(config, REGISTRIES), about(config)) as folder:
         return run(config, folder)
+
+
+def check_same_run(begun: RedTeamRun, config: RedTeamRun) -> None:
+    """Refuse a config that what the folder holds was not made with.
+
+    Raises:
+        ConfigError: names the flag.
+    """
+    for name in (field.name for field in fields(RedTeamRun)):
+        if name not in ANOTHER and getattr(begun, name) != getattr(config, name):
+            todo = "Begin a run of its own, with --config and the config.json of this one"
+            raise ConfigError(sentence("--resume", f"another {name}", "what the run was begun with", todo))
 
 
 def run(config: RedTeamRun, folder: RunFolder) -> int:

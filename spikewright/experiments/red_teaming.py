@@ -143,7 +143,8 @@ class RedTeamRun:
             unknown = [each for each in given if each not in known]
             if unknown or len(set(given)) < len(given):
                 met = repr(unknown[0]) if unknown else "one name twice"
-                raise ArgumentError(sentence(f"RedTeamRun.{name}", met, f"of {', '.join(known)}, each once"))
+                allowed = f"names out of {', '.join(known)}, each once"
+                raise ArgumentError(sentence(f"RedTeamRun.{name}", met, allowed))
         for name in ("networks", "judges"):
             if not getattr(self, name):
                 raise ArgumentError(sentence(f"RedTeamRun.{name}", "none", "at least one"))

@@ -9,11 +9,14 @@ import pytest
 import torch
 
 from spikewright.cli.main import main
+from spikewright.core.config import to_json
 from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError
+from spikewright.experiments.network import load_network
 from spikewright.experiments.red_team_galleries import load_gallery
 from spikewright.experiments.red_team_networks import prune_layers
 from spikewright.experiments.red_team_report import answer
 from spikewright.experiments.red_teaming import RedTeamRun, run_red_team
+from spikewright.experiments.registries import REGISTRIES
 from spikewright.report import RunFolder
 from spikewright.train import AdamW, FitConfig
 
@@ -98,6 +101,12 @@ def test_networks_say_that_they_hold_faults_on_purpose(done):
     assert "twin" in load(folder.path / "twin.safetensors")[1]["warning"]
 
 
+def test_its_networks_can_be_loaded_by_other_commands(done):
+    _, folder, _ = done
+    loaded = load_network(folder.path / "trojaned.safetensors")
+    assert loaded.model(torch.rand(1, 3, 16, 16)).shape == (1, 4)
+
+
 def test_the_same_seed_gives_the_same_pictures_and_another_does_not(done, config, tmp_path):
     _, folder, _ = done
     galleries = {}
@@ -133,6 +142,18 @@ def test_a_broken_gallery_is_named(done, config):
         path.write_bytes(content)
 
 
+def test_a_run_is_gone_on_with_only_as_it_was_begun(config, tmp_path, capsys):
+    with RunFolder.begin(tmp_path, "redteam", to_json(config, REGISTRIES), {}) as folder:
+        assert main(["redteam", "--resume", str(folder.path), "--pictures", "3"]) == 2
+    assert "--resume: got another pictures; expected what the run was begun with" in capsys.readouterr().err
+
+
+def test_a_run_of_another_command_is_not_gone_on_with(tmp_path, capsys):
+    with RunFolder.begin(tmp_path, "interpret", {"methods": []}, {}) as folder:
+        assert main(["redteam", "--resume", str(folder.path)]) == 2
+    assert "made by another command; expected the folder of a red-team run" in capsys.readouterr().err
+
+
 def test_a_network_that_never_learnt_a_trojan_ends_in_one_sentence(config, tmp_path):
     short = replace(config, fit=FitConfig(epochs=1, optimizer=AdamW(lr=1e-6)), out=tmp_path)
     with RunFolder.begin(tmp_path, "redteam", {}, {}) as folder, pytest.raises(ArgumentError, match="Train longer"):
@@ -142,7 +163,7 @@ def test_a_network_that_never_learnt_a_trojan_ends_in_one_sentence(config, tmp_p
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"trojans": "many"}, "twelve, patches, three"), ({"synthesis": ("FGSM",)}, "AdversarialPatch"),
+        ({"trojans": "many"}, "names out of twelve, patches, three, each once"), ({"synthesis": ("FGSM",)}, "AdversarialPatch"),
         ({"networks": ()}, "at least one"), ({"judges": ("lite", "lite")}, "each once"), ({"prune": 1.0}, "below 1"),
         ({"rate": 0.0}, "above 0"), ({"harm": 2.0}, "0..1"), ({"backgrounds": 2}, "at least 8"), ({"success_at": (0,)}, "at least 1"), ({"attribution": ("Sobel",)}, "Saliency"),
     ],
