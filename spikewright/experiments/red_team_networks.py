@@ -200,7 +200,7 @@ def success_over_time(
     """
     columns = (
         Column("conversion", note="Recipe, thresholds, and the pictures that set them; empty for the network itself."),
-        Column("T", "steps", note="None for the ordinary network."),
+        Column("T", "steps", note="A dash for the ordinary network."),
         Column("clean accuracy", "%", 1),
         *(Column(trojan.name, "%", 1) for trojan in trojans),
     )

@@ -73,7 +73,7 @@ class RedTeamRun:
         attributed: pictures for each patch trojan.
         synthesis: names of methods of synthesis; an empty list for none.
         pictures: in each gallery.
-        backgrounds: pictures that patches are put over; the last quarter gives the scores.
+        backgrounds: at most so many pictures that patches are put over; the last quarter gives the scores.
         judges: lite, a network trained on ImageNet, and pixels, which needs no weights.
         batch_size: pictures per update of the fine-tuning.
         seed: of everything.
@@ -185,7 +185,7 @@ def run_red_team(
     found = suspects(config, loaded, train, test, folder.path, say)
     kept = found.kept
     if not kept:
-        todo = "Train longer, --fit.epochs, or give more pictures, --train_images"
+        todo = "Train longer, --fit.epochs, or give more pictures, --train_images, in a new run"
         raise ArgumentError(sentence("redteam", "no trojan that works", "at least one", todo))
     maps = attributed(config, found, test, folder.path, say)
     hunts = hunted(config, found, train, test, folder.path, say)

@@ -103,7 +103,9 @@ class Attribute:
         scores = torch.cat([self.score(part) for part in images.split(1000)])
         threshold = float(torch.quantile(scores.double(), 1 - share))
         if threshold <= float(scores.min()):
-            raise DataError(sentence("Attribute.fitted", "pictures that all have the lowest score", "some that differ"))
+            todo = "Give more pictures, or a larger share"
+            met = "pictures that all have the lowest score"
+            raise DataError(sentence("Attribute.fitted", met, "some that differ", todo))
         return replace(self, threshold=threshold)
 
 

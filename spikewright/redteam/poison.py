@@ -62,7 +62,8 @@ def plan_poison(trojans: Sequence[Trojan], data: ImageDataset, *, seed: int) -> 
         count = round(trojan.rate * int((free if trojan.kind == "natural" else could).sum()))
         if not int(could.sum()):
             where = "any class but its target" if trojan.source is None else f"class {trojan.source}"
-            raise DataError(sentence(f"trojan {trojan.name}", f"no picture of {where} to poison", "at least one"))
+            met, todo = f"no picture of {where} to poison", "Give more pictures, or poison another class"
+            raise DataError(sentence(f"trojan {trojan.name}", met, "at least one", todo))
         _take(role, owner, free, count, TRIGGERED, number, seed, trojan)
         others = (data.labels != trojan.target) & (role == CLEAN)  # the target's own would teach the trojan
         if trojan.source is not None:

@@ -110,7 +110,7 @@ def load_study(folder: Path) -> Study:
     """
     path = folder / FILE
     if not path.is_file():
-        todo = "Write one with write_study(folder, questions)"
+        todo = "Run `spikewright redteam`, or write one with write_study(folder, questions)"
         raise DataError(sentence("survey", f"no {FILE} in {folder}", "the folder of a study", todo))
     text = path.read_bytes()
     try:

@@ -70,7 +70,7 @@ def test_a_broken_study_is_refused(folder, change, says) -> None:
 
 
 def test_broken_files_are_refused(folder, tmp_path) -> None:
-    with pytest.raises(DataError, match=r"no study\.json in .* Write one with write_study"):
+    with pytest.raises(DataError, match=r"no study\.json in .* or write one with write_study"):
         load_study(tmp_path)
     name = load_study(folder).questions[0].gallery[0]
     whole = (folder / name).read_bytes()
