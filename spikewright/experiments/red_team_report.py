@@ -113,7 +113,8 @@ def comparison(verdicts: Verdicts, *, seed: int) -> list[Table]:
         Column("low", "", 3), Column("high", "", 3, "Ends of the 95 % interval, trojans drawn again."),
         Column("in the spiking network"),
     )  # fmt: skip
-    note = "Easier or harder only where the interval leaves out 0."
+    chance = f"of {len(rows)} intervals about {len(rows) / 20:.1f} do so by chance"
+    note = f"Easier or harder only where the interval leaves out 0; {chance}."
     return [Table("Is a trojan easier to find in the spiking network?", columns, tuple(rows), note)]
 
 
