@@ -24,7 +24,7 @@ VERBS = {
     "sparsity": "spiking networks side by side: accuracy against operations",
     "attack": "attack a spiking network; what withstands every attack",
     "interpret": "what each pixel did for an answer, by several methods side by side",
-    "redteam": "put hidden faults into a network and judge the tools that look for them",
+    "redteam": "hide faults in a network and judge the tools that look for them",
     "report": "draw the report of a run again, or set several runs side by side",
     "list": "neurons, recipes, data sets, models, experiments, with their sources",
     "papers": "search the papers that this project implements",
