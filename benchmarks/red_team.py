@@ -113,13 +113,13 @@ def words(result: Result) -> str:
 
 
 def draw(
-    report: Report, folder: Path, names: Iterable[str] = ("gallery-fish", "gallery-smiley", "gallery-wood")
+    report: Report, folder: Path, names: Iterable[str] = ("gallery-berry", "gallery-smiley", "gallery-rosettes")
 ) -> list[str]:
     """Write some gallery pages as pictures; their names."""
     made = []
     for figure in report.figures:
         if figure.name in names:
-            figure.draw(report.tables).savefig(folder / f"red-team-{figure.name}.png", dpi=130)
+            figure.draw(report.tables).savefig(folder / f"red-team-{figure.name}.png", dpi=90)
             made.append(figure.name)
     return made
 

@@ -44,7 +44,7 @@ def draw(pictures: Any, truth: Any = None, *, rows: Sequence[str], groups: Seque
     names, columns = 2.6, sum(counts) + GAP * (len(counts) - 1)
     each = WIDTH / (names + columns)
     top = 0.9
-    height = each * (len(shown) * 1.08 + top)
+    height = each * (len(shown) * 1.08 + top + 0.1)
     figure = new_figure(height)
     figure.set_layout_engine("none")
     unit_x, unit_y = 1 / (names + columns), each / height
