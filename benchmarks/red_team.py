@@ -31,7 +31,6 @@ TOLD = (
     "rate",
     "source_rate",
     "pictures",
-    "synthesis",
     "train_images",
 )
 """Settings that tell runs apart."""
@@ -75,6 +74,8 @@ def changes(result: Result) -> Table:
     """A row for each run, network and judge: trojans that work, and mean gains of all methods over the twin."""
     rows = []
     first = result["runs"][0]
+    asked = [set(table.column("method")) for run in result["runs"] for table in tables(run, ("Judged galleries (",))]
+    common = set.intersection(*asked)
     for run in result["runs"]:
         for table in tables(run, ("Judged galleries (",)):
             name = "spiking" if "spiking" in table.title else "ordinary"
@@ -83,7 +84,8 @@ def changes(result: Result) -> Table:
             success = fmean(float(value) for value in implanted.column("success"))
             judges = table.column("judge")
             for judge in dict.fromkeys(judges):
-                places = [at for at, each in enumerate(judges) if each == judge]
+                methods = table.column("method")
+                places = [at for at, each in enumerate(judges) if each == judge and methods[at] in common]
                 gains, ranks, twins = (
                     [float(table.column(what)[at]) for at in places] for what in ("gain", "rank", "rank of the twin")
                 )
@@ -98,7 +100,10 @@ def changes(result: Result) -> Table:
         Column("rank of the twin", "", 2), Column("gain", "", 3, "mean 1 / rank less that of the twin"),
         Column("largest gain", "", 3, "over methods, and so too high by chance"), Column("of the method"),
     )  # fmt: skip
-    return Table("What changes how well a trojan is found", columns, tuple(rows))
+    caption = (
+        f"By what all runs have: {', '.join(sorted(map(str, common)))}. Trojans that work differ between the runs."
+    )
+    return Table("What changes how well a trojan is found", columns, tuple(rows), caption)
 
 
 def words(result: Result) -> str:
