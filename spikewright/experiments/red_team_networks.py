@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..convert.driver import convert
+from ..core.errors import ArgumentError, sentence
 from ..core.spiking import Spiking
 from ..data.images import ImageDataset
 from ..models.checkpoint import load_model, save_model
@@ -19,6 +20,7 @@ from ..models.classifier import Classifier
 from ..redteam import Acceptance, Implanting, Trojan, TrojanReport, implant, plan_poison, poisoned, trojan_report
 from ..redteam.success import answers, held_out, share_of, triggered
 from ..report.table import Column, Table
+from ..sparsity.prune import per_layer
 from ..train import cross_entropy, rate_cross_entropy
 from .network import Loaded
 from .red_team_trojans import trojan_set
@@ -83,8 +85,14 @@ def suspects(
         train, test: data.
         folder: of the run; keeps trojaned.safetensors and twin.safetensors.
         say: told what was finished.
+
+    Raises:
+        ArgumentError: if only the ordinary network is asked for and the network spikes already.
     """
     model = loaded.model.eval()
+    if isinstance(model, Spiking) and "spiking" not in config.networks:
+        met = f"{config.model}, which is a spiking network, with networks {', '.join(config.networks)}"
+        raise ArgumentError(sentence("redteam", met, "spiking among the networks", "Take --networks spiking"))
     trojans = trojan_set(
         config.trojans, train, side=config.side, rates=(config.rate, config.source_rate), seed=config.seed
     )
@@ -176,10 +184,9 @@ def prune_layers(model: nn.Module, share: float) -> None:
         model: the network.
         share: of the weights of each layer, 0..1.
     """
-    for part in model.modules():
-        if isinstance(part, nn.Conv2d | nn.Linear):
-            least = part.weight.abs().flatten().kthvalue(max(round(share * part.weight.numel()), 1)).values
-            part.weight.masked_fill_(part.weight.abs() <= least, 0.0)
+    weights = [part.weight for part in model.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    for weight, mask in zip(weights, per_layer(weights, share)):
+        weight.mul_(mask)
 
 
 def success_over_time(

@@ -181,6 +181,19 @@ def test_data_that_do_not_fit_leave_no_folder(config, tmp_path, change, says):
     assert not list(Path(tmp_path).iterdir())
 
 
+def test_a_spiking_network_has_no_ordinary_one(config, tmp_path):
+    (tmp_path / "spiking.py").write_text(
+        "from torch import nn\nfrom spikewright.core import Spiking\nfrom spikewright.neurons import LIF\n\n\n"
+        "def net():\n    return Spiking(nn.Sequential(nn.Flatten(), LIF(tau=2.0), nn.Linear(768, 4)))\n"
+    )
+    wrong = replace(config, model=f"{tmp_path / 'spiking.py'}:net", networks=("ordinary",), out=tmp_path / "runs")
+    with (
+        RunFolder.begin(wrong.out, "redteam", {}, {}) as folder,
+        pytest.raises(ArgumentError, match="--networks spiking"),
+    ):
+        run_red_team(wrong, folder)
+
+
 def test_pruning_takes_the_smallest_weights_of_each_layer():
     layer = torch.nn.Linear(10, 10)
     kept = layer.weight.detach().abs().flatten().sort().values[30]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -27,7 +28,7 @@ class RefusedError(Exception):
         self.status, self.text = status, text
 
 
-class Exchange(BaseHTTPRequestHandler):
+class Exchange(ABC, BaseHTTPRequestHandler):
     """Everything about HTTP; what the addresses do stands in `routes.py`, in `get`, `post` and `knows`."""
 
     protocol_version = "HTTP/1.1"
@@ -35,17 +36,20 @@ class Exchange(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = IDLE
 
+    @abstractmethod
     def knows(self, host: str) -> bool:
         """Whether the server is reached under this name."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def get(self) -> None:
         """Answer a GET."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def post(self) -> None:
         """Answer a POST that one of the server's own pages sent."""
-        raise NotImplementedError
+        ...
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep no log: raters are anonymous."""
