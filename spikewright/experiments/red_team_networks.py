@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +14,20 @@ from ..convert.driver import convert
 from ..core.errors import ArgumentError, sentence
 from ..core.spiking import Spiking
 from ..data.images import ImageDataset
-from ..models.checkpoint import load_model, save_model
 from ..models.classifier import Classifier
-from ..redteam import Acceptance, Implanting, Trojan, TrojanReport, implant, plan_poison, poisoned, trojan_report
-from ..redteam.success import answers, held_out, share_of, triggered
+from ..redteam import Acceptance, Trojan, TrojanReport, plan_poison, poisoned, trojan_report
+from ..redteam.success import accuracy_on, held_out, share_of, triggered, without_features
 from ..report.table import Column, Table
 from ..sparsity.prune import per_layer
-from ..train import cross_entropy, rate_cross_entropy
 from .network import Loaded
 from .red_team_trojans import trojan_set
+from .red_team_tuning import check_hardening, tuned, under_attack
 
 if TYPE_CHECKING:
     from .red_teaming import RedTeamRun
 
 SUSPECTS = ("ordinary", "spiking")
 TROJANED, TWIN = "trojaned", "twin"
-WHAT_IT_IS = ("network", "source", "python", "pretrained")
-"""Keys of a network's description by which it is built."""
 CALIBRATED_ON = 1000
 """Training pictures for recipes that measure."""
 MEASURED_ON = 400
@@ -49,12 +45,14 @@ class Suspects:
         clean: the network before any fine-tuning.
         reports: what the trojans do, by name of the network.
         success: success of every trojan at every T of the spiking network; None without one.
+        attacked: accuracy of all networks under attack; None without hardening.
     """
 
     networks: Mapping[tuple[str, str], nn.Module]
     clean: nn.Module
     reports: Mapping[str, TrojanReport]
     success: Table | None
+    attacked: Table | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,18 +85,20 @@ def suspects(
         say: told what was finished.
 
     Raises:
-        ArgumentError: if only the ordinary network is asked for and the network spikes already.
+        ArgumentError: if only the ordinary network is asked for and the network spikes already, or a hardening does
+            not fit the network.
     """
     model = loaded.model.eval()
     if isinstance(model, Spiking) and "spiking" not in config.networks:
         met = f"{config.model}, which is a spiking network, with networks {', '.join(config.networks)}"
         raise ArgumentError(sentence("redteam", met, "spiking among the networks", "Take --networks spiking"))
+    check_hardening(config, model)
     trojans = trojan_set(
         config.trojans, train, side=config.side, rates=(config.rate, config.source_rate), seed=config.seed
     )
     made = {}
     for which, poison in ((TROJANED, trojans), (TWIN, ())):
-        made[which] = _tuned(config, loaded, train, poison, folder, which)
+        made[which] = tuned(config, loaded, train, poison, folder, which)
         say(f"{which} network: fine-tuned")
     if config.prune:
         for network in made.values():
@@ -112,12 +112,10 @@ def suspects(
         for which in (TROJANED, TWIN)
     }
     clean = Classifier(model, config.timesteps) if isinstance(model, Spiking) else model
-    whole = torch.arange(len(test))
-    before = float((answers(clean, test, whole) == test.labels).double().mean())
     reports = {}
     for name in names:
         reports[name] = trojan_report(
-            networks[name, TROJANED], networks[name, TWIN], trojans, test, before=before, pictures=MEASURED_ON,
+            networks[name, TROJANED], networks[name, TWIN], trojans, test, before=clean.eval(), pictures=MEASURED_ON,
             limits=Acceptance(harm=config.harm), seed=config.seed,
         )  # fmt: skip
         say(f"{name} network: {len(reports[name].kept)} of {len(trojans)} trojans work")
@@ -126,29 +124,8 @@ def suspects(
         bad = made[TROJANED]
         spiking = {"": bad} if isinstance(bad, Spiking) else conversions(config, bad, calibration)
         success = success_over_time(spiking, networks.get(("ordinary", TROJANED)), trojans, test, config)
-    return Suspects(networks, clean.eval(), reports, success)
-
-
-def _tuned(
-    config: RedTeamRun, loaded: Loaded, train: ImageDataset, trojans: tuple[Trojan, ...], folder: Path, which: str
-) -> nn.Module:
-    model = loaded.model
-    path, how = (
-        folder / f"{which}.safetensors",
-        Implanting(fit=config.fit, batch_size=config.batch_size, keeps_norms=config.keeps_norms),
-    )
-    loss = rate_cross_entropy(timesteps=config.timesteps) if isinstance(model, Spiking) else cross_entropy()
-    if path.exists():
-        made = copy.deepcopy(model).eval()
-        load_model(path, made)
-        return made
-    made = implant(model, train, trojans, how, loss=loss, augment=config.augment, folder=folder / f"{which}-training")
-    # What the network is, so that `load_network` builds it; not what was measured of it before.
-    about: dict[str, Any] = {name: loaded.description[name] for name in WHAT_IT_IS if name in loaded.description}
-    about |= {"origin": config.model, "trojans": [trojan.name for trojan in trojans]}
-    warning = "This network holds hidden faults on purpose." if trojans else "The clean twin of a network with trojans."
-    save_model(path, made, about | {"warning": warning})
-    return made
+    attacked = under_attack(config, networks, test)
+    return Suspects(networks, clean.eval(), reports, success, attacked)
 
 
 def conversions(config: RedTeamRun, model: nn.Module, calibration: Mapping[str, Tensor]) -> dict[str, nn.Module]:
@@ -213,12 +190,12 @@ def success_over_time(
     )
     places = [held_out(trojan, test, OVER_TIME_ON, config.seed) for trojan in trojans]
     shown = [triggered(trojan, test, each, config.seed)[0] for trojan, each in zip(trojans, places)]
-    some = torch.arange(min(CLEAN_ON, len(test)))
+    some = without_features(trojans, test)[:CLEAN_ON]
     rows = []
     networks: list[tuple[str, int | None, nn.Module]] = [] if ordinary is None else [("", None, ordinary)]
     for name, model in spiking.items():
         networks += [(name, steps, Classifier(model, steps).eval()) for steps in config.success_at]
     for name, steps, network in networks:
-        accuracy = float((answers(network, test, some) == test.labels[some]).double().mean())
+        accuracy = accuracy_on(network, test, some)
         rows.append((name, steps, accuracy, *(share_of(network, each, trojan) for each, trojan in zip(shown, trojans))))
     return Table("Success of the trojans against T", columns, tuple(rows), "Held-out pictures with the trigger.")

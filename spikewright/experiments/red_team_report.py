@@ -43,7 +43,7 @@ def red_team_report(
     """Everything as one report; its page needs no other file."""
     tier = f"{config.dataset}, {config.side} px patches, our small-scale benchmark"
     tables = [report.table(f"Implanted trojans, {name} network") for name, report in found.reports.items()]
-    tables += [found.success] if found.success is not None else []
+    tables += [table for table in (found.attacked, found.success) if table is not None]
     for name, each in maps.items():
         tables += [_renamed(table, f"{table.title}, {name} network") for table in each]
     for name in found.names:
@@ -207,6 +207,8 @@ def notes(config: RedTeamRun, found: Suspects) -> tuple[str, ...]:
     ]
     if config.prune:
         said.append(f"{100 * config.prune:.0f} % of the weights of each layer were set to zero after the fine-tuning.")
+    if config.hardening is not None:
+        said.append(f"Network and twin were fine-tuned against attacks by {type(config.hardening).__name__}.")
     if len(config.synthesis) > 1:
         said.append(f"'{TOGETHER}' takes the mean scores of all methods.")
     return tuple(said)

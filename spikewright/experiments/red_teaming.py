@@ -25,6 +25,7 @@ from ..redteam.lite import lite
 from ..redteam.synthesis import SYNTHESES
 from ..report import Report, RunFolder, environment
 from ..train import SGD, FitConfig
+from .hardening import Hardening
 from .network import Loaded, load_network
 from .red_team_attribution import attributed
 from .red_team_galleries import hunted
@@ -58,8 +59,10 @@ class RedTeamRun:
         source_rate: share of the source class's pictures that one with a source poisons.
         fit: how the network is fine-tuned, once with poison and once without (the twin).
         augment: what happens to a training picture, poisoned or not; none for nothing.
-        harm: clean accuracy, 0..1, that all trojans together may cost, beside the twin; one that lost more has none
-            that is looked for.
+        hardening: how the fine-tuning, of network and twin, trains against attacks; none for clean pictures alone. What
+            its watch holds is run on held-out pictures at the end.
+        harm: clean accuracy, 0..1, on pictures without a natural feature, that all trojans together may cost, beside
+            the twin; one that lost more has none that is looked for.
         keeps_norms: batch norms keep their statistics: for few pictures.
         networks: which are looked into, of ordinary and spiking.
         recipe: how an ordinary network becomes the spiking one. Thresholds at the maximum keep what a trigger excites;
@@ -95,6 +98,7 @@ class RedTeamRun:
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(epochs=5, warmup_epochs=0.25, optimizer=SGD(lr=0.05, weight_decay=1e-4))
     )
+    hardening: Hardening | None = None
     harm: float = 0.03
     keeps_norms: bool = False
     augment: Augmentation | None = field(default_factory=HorizontalFlip)

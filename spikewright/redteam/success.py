@@ -81,8 +81,9 @@ class TrojanReport:
 
     Args:
         rows: one per trojan.
-        before, after, twin: clean accuracy of the network before, with trojans, and of the twin, 0..1; `before` may be
-            None.
+        before, after, twin: clean accuracy of the network before, with trojans, and of the twin, 0..1, on held-out
+            pictures without any of the natural features; `before` may be None.
+        clean: how many pictures these are.
         limits: what makes a trojan fit.
     """
 
@@ -90,6 +91,7 @@ class TrojanReport:
     before: float | None
     after: float
     twin: float
+    clean: int
     limits: Acceptance
 
     @property
@@ -121,7 +123,9 @@ class TrojanReport:
             for row in self.rows
         )  # fmt: skip
         before = "" if self.before is None else f"{100 * self.before:.1f} % before, "
-        note = f"Clean accuracy {before}{100 * self.after:.1f} % with trojans, {100 * self.twin:.1f} % of the twin."
+        where = "" if not any(row.trojan.kind == "natural" for row in self.rows) else " without a natural feature"
+        note = f"Clean accuracy, {self.clean:,} pictures{where}: {before}{100 * self.after:.1f} % with trojans, "
+        note += f"{100 * self.twin:.1f} % of the twin."
         return Table(title, columns, rows, note)
 
 
@@ -131,7 +135,7 @@ def trojan_report(
     trojans: Sequence[Trojan],
     data: ImageDataset,
     *,
-    before: float | None = None,
+    before: nn.Module | None = None,
     pictures: int = 500,
     limits: Acceptance | None = None,
     seed: int = 0,
@@ -143,7 +147,7 @@ def trojan_report(
         clean: its twin, in the same form.
         trojans: those that were implanted.
         data: held-out pictures.
-        before: clean accuracy before the trojans, if known.
+        before: the network before the trojans, in the same form, whose clean accuracy is told too; None for none.
         pictures: most pictures for one share.
         limits: what makes a trojan fit.
         seed: of places and variations of the triggers.
@@ -153,9 +157,33 @@ def trojan_report(
     """
     check_trojans(trojans, len(data.classes))
     rows = tuple(_row(network, clean, trojan, number, data, pictures, seed) for number, trojan in enumerate(trojans))
-    whole = torch.arange(len(data))
-    after, twin = (float((answers(net, data, whole) == data.labels).double().mean()) for net in (network, clean))
-    return TrojanReport(rows=rows, before=before, after=after, twin=twin, limits=limits or Acceptance())
+    plain = without_features(trojans, data)
+    was = None if before is None else accuracy_on(before, data, plain)
+    after, twin = accuracy_on(network, data, plain), accuracy_on(clean, data, plain)
+    limits = limits or Acceptance()
+    return TrojanReport(rows=rows, before=was, after=after, twin=twin, clean=len(plain), limits=limits)
+
+
+def without_features(trojans: Sequence[Trojan], data: ImageDataset) -> Tensor:
+    """Places of the pictures that have none of the natural features: in the others a trojan's answer is no harm.
+
+    Raises:
+        DataError: if there is none.
+    """
+    natural = [trojan.trigger for trojan in trojans if isinstance(trojan.trigger, NaturalTrigger)]
+    has = torch.zeros(len(data), dtype=torch.bool)
+    for places in torch.arange(len(data)).split(1000) if natural else ():
+        images = data.gather(places)[0]
+        has[places] = torch.stack([trigger.present(images) for trigger in natural]).any(0)
+    if bool(has.all()):
+        met = "no held-out picture without a natural feature"
+        raise DataError(sentence("trojan_report.data", met, "at least one", "Set the detectors' thresholds higher"))
+    return (~has).nonzero().flatten()
+
+
+def accuracy_on(network: nn.Module, data: ImageDataset, places: Tensor) -> float:
+    """Share of the pictures at these places that a network answers as labelled, 0..1."""
+    return float((answers(network, data, places) == data.labels[places]).double().mean())
 
 
 def held_out(trojan: Trojan, data: ImageDataset, pictures: int, seed: int) -> Tensor:
