@@ -39,6 +39,7 @@ from spikewright.rl import (
 )
 
 CASE = "control"
+PEER = "Stable-Baselines3, ANN"
 LONGER = ", longer"
 """Behind a method: seeds that were trained on a CPU for more steps than the others."""
 FIGURES = HERE.parent / "docs/figures"
@@ -107,7 +108,7 @@ def measure(task: str, name: str, configs: list[LoopConfig], options: argparse.N
 
 def settled(rows: list[Row]) -> list[Row]:
     """Rows in the order of the page."""
-    short = ["ANN", "LIF", "PT-LIF K=1", "PT-LIF"]
+    short = [PEER, "ANN", "LIF", "PT-LIF K=1", "PT-LIF"]
     names = [*short, *(name + LONGER for name in short)]
     return sorted(rows, key=lambda row: (row["task"], names.index(row["method"]), row["seed"]))
 

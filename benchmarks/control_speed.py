@@ -17,7 +17,8 @@ from statistics import median
 from typing import Any
 
 import torch
-from control import method_of
+from control import PEER, method_of
+from control_peer import peer
 from run import HERE, say, store
 
 from spikewright.report.environment import environment
@@ -27,7 +28,6 @@ from spikewright.rl.drive import _Step
 from spikewright.rl.training import Training
 
 CASE = "control-speed"
-PEER = "Stable-Baselines3, ANN"
 OURS = ("ANN", "LIF", "PT-LIF K=1", "PT-LIF")
 RANDOM = 1_000
 """Random steps before anything is timed: a buffer to draw from."""
@@ -52,19 +52,7 @@ class Theirs:
     """The same of Stable-Baselines3, with the same sizes and settings."""
 
     def __init__(self, task: str) -> None:
-        import numpy as np
-        from stable_baselines3 import TD3
-        from stable_baselines3.common.noise import NormalActionNoise
-
-        from spikewright.rl.env import make
-
-        env = make(task)
-        noise = NormalActionNoise(np.zeros(env.action_space.shape), 0.1 * np.ones(env.action_space.shape))
-        self.model = TD3(
-            "MlpPolicy", env, learning_rate=3e-4, buffer_size=10**5, learning_starts=RANDOM, batch_size=256, tau=0.005,
-            gamma=0.99, train_freq=1, gradient_steps=1, action_noise=noise, policy_delay=2, seed=0, device="cpu",
-            policy_kwargs={"net_arch": [256, 256]},
-        )  # fmt: skip
+        self.model = peer(task, random_steps=RANDOM, capacity=10**5, seed=0)
         self.first = True
 
     def go(self, steps: int) -> None:
