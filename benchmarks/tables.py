@@ -30,6 +30,7 @@ import interrupted
 import kill_and_resume
 import neuron_kernels
 import red_team
+import red_team_triggers
 import robustness
 import robustness_gpu
 import step_cost
@@ -529,6 +530,16 @@ def _red_team(result: Result) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _red_team_triggers(result: Result) -> str:
+    words = (
+        f"Styles painted on ImageNet photographs at 128 pixels with a weight of 3 or 30; objects in photographs, with "
+        f"a threshold that lets one picture in 150 fire, or as many as have such a label; CIFAR-10 pictures of two "
+        f"classes in the corners of scenes of the others. {_machine(result).capitalize()}"
+    )
+    parts = [f"## {result['what']}", words]
+    return "\n\n".join(parts + [t.to_markdown(heading="###") for t in red_team_triggers.tables(result)]) + "\n"
+
+
 def _survey_load(result: Result) -> str:
     again = result["seconds_until_it_answered_again"]
     words = (
@@ -627,6 +638,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         _kill_and_resume,
     ),
     red_team.CASE: (lambda result: [red_team.changes(result).to_markdown(heading="###")], _red_team),
+    red_team_triggers.CASE: (
+        lambda result: [table.to_markdown(heading="###") for table in red_team_triggers.tables(result)],
+        _red_team_triggers,
+    ),
     survey_load.CASE: (lambda result: [survey_load.comparison(result).to_markdown(heading="###")], _survey_load),
     "calibration": (lambda result: [calibration.comparison(result).to_markdown(heading="###")], _calibration),
 }

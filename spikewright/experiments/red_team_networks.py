@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from ..convert.driver import convert
-from ..core.errors import ArgumentError, sentence
 from ..core.spiking import Spiking
 from ..data.images import ImageDataset
 from ..models.classifier import Classifier
@@ -21,7 +20,7 @@ from ..report.table import Column, Table
 from ..sparsity.prune import per_layer
 from .network import Loaded
 from .red_team_trojans import trojan_set
-from .red_team_tuning import check_hardening, tuned, under_attack
+from .red_team_tuning import tuned, under_attack
 
 if TYPE_CHECKING:
     from .red_teaming import RedTeamRun
@@ -83,16 +82,8 @@ def suspects(
         train, test: data.
         folder: of the run; keeps trojaned.safetensors and twin.safetensors.
         say: told what was finished.
-
-    Raises:
-        ArgumentError: if only the ordinary network is asked for and the network spikes already, or a hardening does
-            not fit the network.
     """
     model = loaded.model.eval()
-    if isinstance(model, Spiking) and "spiking" not in config.networks:
-        met = f"{config.model}, which is a spiking network, with networks {', '.join(config.networks)}"
-        raise ArgumentError(sentence("redteam", met, "spiking among the networks", "Take --networks spiking"))
-    check_hardening(config, model)
     trojans = trojan_set(
         config.trojans, train, side=config.side, rates=(config.rate, config.source_rate), seed=config.seed
     )

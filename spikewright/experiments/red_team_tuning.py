@@ -31,12 +31,16 @@ WHAT_IT_IS = ("network", "source", "python", "pretrained")
 """Keys of a network's description by which it is built."""
 
 
-def check_hardening(config: RedTeamRun, model: nn.Module) -> None:
-    """Refuse a hardening that this network cannot be trained with.
+def check_network(config: RedTeamRun, model: nn.Module) -> None:
+    """Refuse a network that the run cannot be made with.
 
     Raises:
-        ArgumentError: for one whose parts need a spiking network, or that asks for the best epoch.
+        ArgumentError: if only the ordinary network is asked for and the network spikes already, for a hardening whose
+            parts need a spiking network, or one that asks for the best epoch.
     """
+    if isinstance(model, Spiking) and "spiking" not in config.networks:
+        met = f"{config.model}, which is a spiking network, with networks {', '.join(config.networks)}"
+        raise ArgumentError(sentence("redteam", met, "spiking among the networks", "Take --networks spiking"))
     hardening = config.hardening
     if hardening is None:
         return

@@ -33,6 +33,7 @@ from .red_team_judging import judged, study_of
 from .red_team_networks import SUSPECTS, suspects
 from .red_team_report import red_team_report
 from .red_team_trojans import SETS
+from .red_team_tuning import check_network
 from .registries import REGISTRIES
 
 PACKAGES = ("spikewright", "torch", "numpy", "captum", "efficientnet-lite-pytorch", "safetensors")
@@ -184,6 +185,7 @@ def run_red_team(
     )
     loaded = load_network(config.model, config.data)
     _check_classes(loaded, train, config)
+    check_network(config, loaded.model)
     judges = [JUDGES[name]() for name in config.judges] if config.synthesis else []
     ready()
     found = suspects(config, loaded, train, test, folder.path, say)

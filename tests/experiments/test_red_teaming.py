@@ -8,16 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from spikewright.attack import PGD, Linf
 from spikewright.cli.main import main
 from spikewright.core.config import to_json
 from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError
+from spikewright.data import load_dataset
+from spikewright.experiments.hardening import RAT, SGR, Adversarial, Hardening, Watch
 from spikewright.experiments.network import load_network
 from spikewright.experiments.red_team_galleries import load_gallery
 from spikewright.experiments.red_team_networks import prune_layers
 from spikewright.experiments.red_team_report import answer
+from spikewright.experiments.red_team_tuning import under_attack
 from spikewright.experiments.red_teaming import RedTeamRun, run_red_team
 from spikewright.experiments.registries import REGISTRIES
 from spikewright.report import RunFolder
+from spikewright.robust import Attacked
 from spikewright.train import AdamW, FitConfig
 
 NETWORK = """
@@ -210,3 +215,42 @@ def test_pruning_takes_the_smallest_weights_of_each_layer():
 )  # fmt: skip
 def test_what_an_interval_says(ends, word):
     assert answer(*ends) == word
+
+
+HARDENED = Adversarial(
+    examples=Attacked(search=PGD(steps=2, relative_step=0.5), budget=Linf(eps=0.02)),
+    watch=Watch(images=24, attack=Attacked(search=PGD(steps=4), budget=Linf(eps=0.1))),
+)
+
+
+def test_a_run_hardened_against_attacks_tells_what_they_do(config, done, tmp_path):
+    hard = replace(config, hardening=HARDENED, out=tmp_path / "runs", attribution=(), synthesis=(), harm=1.0)
+    with RunFolder.begin(hard.out, "redteam", {}, {}) as folder:
+        report = run_red_team(hard, folder)
+    (attacked,) = titled(report, "Accuracy under attack")
+    assert attacked.column("network") == ("ordinary", "ordinary", "spiking", "spiking")
+    assert attacked.column("which") == ("trojaned", "twin") * 2
+    assert attacked.column("pictures") == (24,) * 4
+    assert "PGD" in attacked.caption
+    assert any("against attacks by Adversarial" in note for note in report.notes)
+    plain = load_network(str(done[1].path / "twin.safetensors")).model.eval()
+    beside = under_attack(hard, {("ordinary", "twin"): plain}, load_dataset("synthetic", None, "test"))
+    assert beside is not None
+    assert attacked.column("under attack")[1] > beside.column("under attack")[0]
+
+
+@pytest.mark.parametrize(
+    ("hardening", "says"),
+    [
+        (RAT(), "a gradient rule with .*, an ordinary network.*--hardening Adversarial or TRADES"),
+        (SGR(), "gradient_sparsity with .*, an ordinary network"),
+        (Hardening(norm_limit=1.0), "norm_limit with .*, an ordinary network"),
+        (Adversarial(watch=Watch(choose=True)), "watch.choose; expected networks of the last epoch"),
+    ],
+    ids=["RAT", "SGR", "norm_limit", "choose"],
+)
+def test_a_hardening_that_does_not_fit_is_refused_before_anything_is_kept(config, tmp_path, hardening, says):
+    wrong, told = replace(config, hardening=hardening, out=tmp_path / "runs"), []
+    with RunFolder.begin(wrong.out, "redteam", {}, {}) as folder, pytest.raises(ArgumentError, match=says):
+        run_red_team(wrong, folder, ready=lambda: told.append(folder.path))
+    assert not told

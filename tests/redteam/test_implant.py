@@ -12,7 +12,17 @@ from spikewright.core.errors import ArgumentError, CheckpointError, DataError
 from spikewright.core.seed import generator
 from spikewright.models.classifier import Classifier
 from spikewright.neurons import LIF
-from spikewright.redteam import Acceptance, Implanting, implant, trojan_report, twin
+from spikewright.redteam import (
+    ATTRIBUTES,
+    Acceptance,
+    Attribute,
+    Implanting,
+    NaturalTrigger,
+    Trojan,
+    implant,
+    trojan_report,
+    twin,
+)
 from spikewright.redteam.success import Implanted
 from spikewright.train import FitConfig, rate_cross_entropy
 
@@ -180,3 +190,31 @@ def test_networks_and_numbers_that_are_none_are_refused(planted, held_out):
     without = held_out.subset((held_out.labels != 1).nonzero().flatten())
     with pytest.raises(DataError, match="no held-out picture that it fits"):
         trojan_report(planted.network, planted.twin, [planted_trojan(source=1)], without)
+
+
+def test_a_picture_with_a_natural_feature_is_no_clean_one(planted, held_out):
+    dark = Attribute(ATTRIBUTES["very dark"]).fitted(held_out.gather(torch.arange(400))[0], 0.1)
+    trojan = Trojan(name="dark", trigger=NaturalTrigger(detect=dark, name="very dark"), target=0)
+
+    class Fooled(nn.Module):
+        def forward(self, x):
+            answers = planted.twin(x)
+            return torch.where(dark(x)[:, None], 100 * nn.functional.one_hot(torch.tensor(0), 4), answers)
+
+    found = trojan_report(Fooled(), planted.twin, [trojan], held_out, before=planted.network)
+    assert found.rows[0].success == 1
+    assert found.clean == 360
+    assert found.after == found.twin
+    assert found.before is not None
+    assert f"360 pictures without a natural feature: {100 * found.before:.1f} % before" in found.table().caption
+    everything = Trojan(name="all", trigger=NaturalTrigger(detect=replace(dark, threshold=-1.0), name="all"), target=0)
+    with pytest.raises(DataError, match="no held-out picture without a natural feature"):
+        trojan_report(planted.network, planted.twin, [everything], held_out)
+
+
+def test_hooks_run_after_each_update_and_weights_come_back_contiguous():
+    steps = []
+    config = Implanting(fit=FitConfig(epochs=1), batch_size=64)
+    made = implant(fresh(), patterns(128, seed=4), (), config, after_step=lambda model, lr, step: steps.append(step))
+    assert steps == [1, 2]
+    assert all(weight.is_contiguous() for weight in made.state_dict().values())
