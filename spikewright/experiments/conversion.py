@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from ..convert.diagnosis import Diagnosis
 from ..convert.driver import convert
@@ -27,6 +26,9 @@ from .network import Loaded, load_network, load_spiking, save_conversion
 from .registries import REGISTRIES
 from .spiking_report import spiking_report
 from .training import PACKAGES
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True, kw_only=True)

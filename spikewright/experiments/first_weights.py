@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from ..convert.fine_tune import prepare_trained
@@ -19,6 +18,9 @@ from ..core.fill import fill
 from ..core.neuron import Neuron
 from ..core.processes import together
 from .network import Loaded, Network, load_network, save_network
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..coding import repeat
@@ -39,6 +38,9 @@ from ..profile import (
 from ..report import Column, Table
 from ..runtime import compile
 from ..train.evaluate import AccuracyOverTime, accuracy_over_time, latencies, latency_columns, wilson
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _PLANNED = 8
 COUNTED_ROWS = 320

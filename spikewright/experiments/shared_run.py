@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any
 
 from ..core.processes import answering
 from ..report import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @contextmanager

@@ -8,10 +8,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..convert.statistics import Statistic
@@ -40,6 +39,9 @@ from .hardening import Hardening
 from .network import Network, load_network, save_network
 from .over_time import OverTime
 from .registries import REGISTRIES
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PACKAGES = ("spikewright", "torch", "numpy", "lightning-fabric", "safetensors")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..coding.encode import repeat
@@ -27,6 +27,9 @@ from .over_time import (
     checked_batches,
     sums_over_time,
 )
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @torch.inference_mode()

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -29,6 +28,9 @@ from .loader import Batch, EpochBatches, epoch_batches
 from .losses import Loss
 from .optim import SGD, Optimizer, cosine
 from .progress import Progress, keep_progress, resume
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +154,7 @@ def fit(
         eval_batches = epoch_batches(eval_batches, config.seed, "fit.eval_batches")
     if len(train_batches) == 0:
         raise DataError("fit: got no training batch; expected at least one. Lower batch_size or add data.")
-    fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    fabric = fabric or _one_process()
     _check_shares(train_batches, fabric)
     with answering("fit", fabric):
         return _fit(model, loss, train_batches, eval_batches, config, folder, log, fabric, after_step, judge, minutes)
@@ -296,6 +298,13 @@ def _check_finite(value: float, progress: Progress) -> None:
             f"fit: the loss became {value} in epoch {progress.epoch}, batch {progress.batch}; expected a finite "
             "number. Lower the learning rate, clip the gradient (clip_norm), or check the data."
         )
+
+
+def _one_process() -> Fabric:
+    # imported when something is trained: it takes longer than all of this package
+    from lightning_fabric import Fabric
+
+    return Fabric(accelerator="cpu", devices=1)
 
 
 def _check_shares(batches: EpochBatches, fabric: Fabric) -> None:

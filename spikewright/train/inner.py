@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from lightning_fabric import wrappers
-from lightning_fabric.wrappers import is_wrapped
 from torch import nn
+
+WRAPPERS = "lightning_fabric.wrappers"
+"""Imported by whoever wraps a network: it takes longer than all of this package, which is used without, too."""
 
 
 def inner(model: nn.Module) -> nn.Module:
@@ -17,7 +20,8 @@ def inner(model: nn.Module) -> nn.Module:
         >>> inner(nn.Identity())
         Identity()
     """
-    return model.module if is_wrapped(model) else model  # pyright: ignore[reportReturnType]
+    wrappers: Any = sys.modules.get(WRAPPERS)
+    return model.module if wrappers is not None and wrappers.is_wrapped(model) else model  # pyright: ignore[reportReturnType]
 
 
 @contextmanager
@@ -26,6 +30,10 @@ def own_gradients() -> Iterator[None]:
 
     The wrapper refuses every backward pass but fabric's in mixed precision, so that none is forgotten; `fit` does not.
     """
+    wrappers: Any = sys.modules.get(WRAPPERS)
+    if wrappers is None:
+        yield
+        return
     before = wrappers._in_fabric_backward
     wrappers._in_fabric_backward = True
     try:

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from inspect import signature
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from ..core.errors import ArgumentError, ProcessError, sentence
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others, unless their machine says at once that they are gone."""
@@ -47,6 +46,12 @@ def launched(
         ...     fabric.world_size, fabric.global_rank
         (1, 0)
     """
+    # imported here: it takes longer than all of this package
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     if precision == "16-mixed" and not on_gpu:
         todo = "Take bf16-mixed, whose range needs no scaling of gradients, or 32-true"

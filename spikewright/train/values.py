@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..coding.encode import repeat
@@ -33,6 +33,9 @@ from .over_time import (
     checked_batches,
     sums_over_time,
 )
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @torch.inference_mode()

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROBE = """
 import json, logging, os, pathlib, pkgutil, random, signal, sys, threading, warnings
 import numpy, torch
@@ -81,6 +83,12 @@ def test_import_is_quiet_and_light(tmp_path: Path) -> None:
     assert found["filters lost"] == []
     assert found["cuda"] is False
     assert not HEAVY & set(found["loaded"])
+
+
+@pytest.mark.parametrize("verb", ["train", "convert", "evaluate", "redteam", "robust", "interpret"])
+def test_a_verb_of_the_command_line_is_light(verb: str, tmp_path: Path) -> None:
+    found = probe(f"import spikewright.cli.{verb}", tmp_path)
+    assert not {"lightning_fabric", "matplotlib", "captum"} & set(found["loaded"])
 
 
 def test_every_module_can_be_imported_without_side_effects(tmp_path: Path) -> None:
