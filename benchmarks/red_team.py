@@ -17,6 +17,8 @@ from typing import Any
 
 from run import HERE, say, store
 
+from spikewright.experiments.red_team_judging import TOGETHER
+from spikewright.redteam.judge import bootstrap
 from spikewright.report import Report, RunFolder, Table
 from spikewright.report.environment import environment
 from spikewright.report.table import Column
@@ -32,8 +34,12 @@ TOLD = (
     "source_rate",
     "pictures",
     "train_images",
+    "hardening",
+    "seed",
 )
 """Settings that tell runs apart."""
+SAME_NETWORKS = "prune", "timesteps"
+"""Settings that ask the same networks another way."""
 FIGURES = HERE.parent / "docs/figures"
 WHOLE = (
     "Implanted trojans", "Success of the trojans", "Attribution", "Judged galleries (", "Is a trojan easier",
@@ -62,48 +68,91 @@ def tables(run: Result, beginnings: Iterable[str] = WHOLE) -> list[Table]:
 
 def changed(run: Result, first: Result) -> str:
     """What a run changes, in words."""
-    said = [f"{name} {_short(value)}" for name, value in run["settings"].items() if value != first["settings"][name]]
+    before = first["settings"]
+    said = [f"{name} {_short(value)}" for name, value in run["settings"].items() if value != before.get(name)]
     return ", ".join(said) or "nothing"
 
 
 def _short(value: Any) -> str:
-    return str(value.get("type", value)) if isinstance(value, dict) else str(value)
+    return "all" if value is None else str(value.get("type", value)) if isinstance(value, dict) else str(value)
+
+
+def gains(run: Result, network: str) -> dict[tuple[str, str, str], float]:
+    """1 / rank less that of the twin, by judge, method and trojan."""
+    found = {}
+    for table in tables(run, (f"Judged galleries by trojan ({network}",)):
+        columns = [table.column(name) for name in ("judge", "method", "trojan", "MRR", "MRR of the twin")]
+        for judge, method, trojan, own, twin in zip(*columns):
+            found[str(judge), str(method), str(trojan)] = float(own) - float(twin)
+    return found
+
+
+def differences(own: dict[tuple[str, str, str], float], other: dict[tuple[str, str, str], float]) -> list[float]:
+    """The first less the second, paired, a mean over methods for each trojan: methods see the same fault."""
+    by_trojan: dict[str, list[float]] = {}
+    for key in own:
+        if key in other:
+            by_trojan.setdefault(key[2], []).append(own[key] - other[key])
+    return [fmean(each) for each in by_trojan.values()]
+
+
+def of_judge(found: dict[tuple[str, str, str], float], judge: str) -> dict[tuple[str, str, str], float]:
+    """Those by one judge, without what all methods show together."""
+    return {key: gain for key, gain in found.items() if key[0] == judge and key[1] != TOGETHER}
 
 
 def changes(result: Result) -> Table:
-    """A row for each run, network and judge: trojans that work, and mean gains of all methods over the twin."""
+    """A row for each run, network and judge: trojans that work, and the gain beside that of the first run."""
     rows = []
     first = result["runs"][0]
-    asked = [set(table.column("method")) for run in result["runs"] for table in tables(run, ("Judged galleries (",))]
-    common = set.intersection(*asked)
     for run in result["runs"]:
-        for table in tables(run, ("Judged galleries (",)):
-            name = "spiking" if "spiking" in table.title else "ordinary"
-            implanted = next(t for t in tables(run, ("Implanted trojans",)) if name in t.title)
+        for network in ("ordinary", "spiking"):
+            own, before = gains(run, network), gains(first, network)
+            if not own:
+                continue
+            implanted = next(t for t in tables(run, ("Implanted trojans",)) if network in t.title)
             works = sum(not why for why in implanted.column("left out"))
             success = fmean(float(value) for value in implanted.column("success"))
-            judges = table.column("judge")
-            for judge in dict.fromkeys(judges):
-                methods = table.column("method")
-                places = [at for at, each in enumerate(judges) if each == judge and methods[at] in common]
-                gains, ranks, twins = (
-                    [float(table.column(what)[at]) for at in places] for what in ("gain", "rank", "rank of the twin")
-                )
-                rows.append((
-                    changed(run, first), name, success, works, len(implanted.rows), judge, len(places), fmean(ranks),
-                    fmean(twins), fmean(gains), max(gains), table.column("method")[places[gains.index(max(gains))]],
-                ))  # fmt: skip
+            for judge in dict.fromkeys(key[0] for key in own):
+                mine, theirs = of_judge(own, judge), of_judge(before, judge)
+                both = {key for key in mine if key in theirs}
+                more = differences(mine, theirs)
+                row = (changed(run, first), network, success, works, judge, len({key[1] for key in both}), len(more))
+                if run is first or not more:
+                    rows.append((*row, fmean(mine.values()), None, None, None, None))
+                    continue
+                ends = bootstrap(more, seed=0)
+                means = fmean(mine[key] for key in both), fmean(theirs[key] for key in both)
+                rows.append((*row, *means, fmean(more), *ends))
     columns = (
-        Column("what is changed"), Column("network"), Column("success", "%", 1, "mean over all trojans"),
-        Column("trojans that work"), Column("of"), Column("judge"), Column("methods"),
-        Column("rank", "", 2, "of the true trigger among eight, mean over methods and trojans"),
-        Column("rank of the twin", "", 2), Column("gain", "", 3, "mean 1 / rank less that of the twin"),
-        Column("largest gain", "", 3, "over methods, and so too high by chance"), Column("of the method"),
+        Column("what is changed"), Column("network"), Column("success", "%", 1, "Mean over all twelve trojans."),
+        Column("trojans that work"), Column("judge"), Column("methods", "", 0, "That both runs have."),
+        Column("trojans", "", 0, "That work in both runs."), Column("gain", "", 3, "Mean 1 / rank of the true trigger, "
+        "less that of the twin: by methods and trojans that both runs have."),
+        Column("gain before", "", 3, "The same in the first run."), Column("difference", "", 3),
+        Column("low", "", 3, "Ends of the 95 % interval, trojans drawn again."), Column("high", "", 3),
     )  # fmt: skip
-    caption = (
-        f"By what all runs have: {', '.join(sorted(map(str, common)))}. Trojans that work differ between the runs."
-    )
-    return Table("What changes how well a trojan is found", columns, tuple(rows), caption)
+    return Table("What changes how well a trojan is found", columns, tuple(rows))
+
+
+def spiking_or_not(result: Result) -> Table:
+    """Whether trojans are easier to find in the spiking network, run by run and over those of networks of their own."""
+    rows, pooled = [], {}
+    for run in result["runs"]:
+        ordinary, spiking = (gains(run, network) for network in ("ordinary", "spiking"))
+        for judge in dict.fromkeys(key[0] for key in ordinary if spiking):
+            more = differences(of_judge(spiking, judge), of_judge(ordinary, judge))
+            if all(run["settings"][name] == result["runs"][0]["settings"][name] for name in SAME_NETWORKS):
+                pooled.setdefault(judge, []).extend(more)
+            rows.append((changed(run, result["runs"][0]), judge, len(more), fmean(more), *bootstrap(more, seed=0)))
+    for judge, more in pooled.items():
+        rows.append(("all networks that were trained apart", judge, len(more), fmean(more), *bootstrap(more, seed=0)))
+    columns = (
+        Column("run"), Column("judge"), Column("trojans"),
+        Column("difference", "", 3, "Gain in the spiking network less that in the ordinary one, mean over methods."),
+        Column("low", "", 3, "Ends of the 95 % interval, trojans drawn again."), Column("high", "", 3),
+    )  # fmt: skip
+    return Table("Is a trojan easier to find in the spiking network? All methods and runs", columns, tuple(rows))
 
 
 def words(result: Result) -> str:

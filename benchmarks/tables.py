@@ -524,7 +524,7 @@ def _transformers(result: Result) -> str:
 def _red_team(result: Result) -> str:
     first = result["runs"][0]
     parts = [f"## {result['what']}", red_team.words(result), f"Run {_machine(result)}"]
-    parts += [red_team.changes(result).to_markdown(heading="###")]
+    parts += [table(result).to_markdown(heading="###") for table in (red_team.changes, red_team.spiking_or_not)]
     parts += [table.to_markdown(heading="###") for table in red_team.tables(first)]
     parts += [f"![{name}](figures/red-team-{name}.png)" for name in result["figures"]]
     return "\n\n".join(parts) + "\n"
@@ -637,7 +637,10 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         lambda result: [kill_and_resume.comparison(result).to_markdown(heading="###")],
         _kill_and_resume,
     ),
-    red_team.CASE: (lambda result: [red_team.changes(result).to_markdown(heading="###")], _red_team),
+    red_team.CASE: (
+        lambda result: [t(result).to_markdown(heading="###") for t in (red_team.changes, red_team.spiking_or_not)],
+        _red_team,
+    ),
     red_team_triggers.CASE: (
         lambda result: [table.to_markdown(heading="###") for table in red_team_triggers.tables(result)],
         _red_team_triggers,
