@@ -45,14 +45,25 @@ def say(console: Console, text: str) -> None:
 def laid_out(table: Table, width: int) -> RichTable:
     """The columns of a table that fit into a width, none narrower than the longest word of its heading or its cells."""
     table = fitting(table, width)
-    shown, widths = table.to_rich(), _least_widths(table)
-    for column, least in zip(shown.columns, widths):
-        column.min_width = least
+    shown, least = table.to_rich(), _least_widths(table)
+    widths = _shared_out(least, _full_widths(table), width - _around(len(least)))
+    for column, each in zip(shown.columns, widths):
+        column.width = each  # left to itself rich narrows a column below its longest word before others
     name = shown.columns[0]
-    name.max_width = max(widths[0], min(_widest(table, 0), NAME_WIDTH))
-    name.no_wrap = _widest(table, 0) <= name.max_width
+    name.no_wrap = _widest(table, 0) <= widths[0]
     shown.padding = (0, 1, 0, 0)  # with a margin on both sides the headings would be broken
     return shown
+
+
+def _shared_out(least: Sequence[int], full: Sequence[int], room: int) -> list[int]:
+    """Widths between the least and the full ones: what room is left goes to the columns from the left."""
+    left = room - sum(least)
+    widths = []
+    for low, high in zip(least, full):
+        more = max(0, min(high - low, left))
+        widths.append(low + more)
+        left -= more
+    return widths
 
 
 def fitting(table: Table, width: int) -> Table:
@@ -95,8 +106,20 @@ def _least_widths(table: Table) -> list[int]:
     return [max(pair) for pair in zip(words, cells)]
 
 
+def _full_widths(table: Table) -> list[int]:
+    heads, _ = table.shown()
+    full = [max(len(column.heading(unit)), _widest(table, place)) for place, (column, unit) in enumerate(heads)]
+    full[0] = max(_least_widths(table)[0], min(_widest(table, 0), NAME_WIDTH))
+    return full
+
+
 def _least_width(table: Table) -> int:
-    return sum(least + 2 for least in _least_widths(table)) + 1  # a rule and a margin beside each column
+    least = _least_widths(table)
+    return sum(least) + _around(len(least))
+
+
+def _around(columns: int) -> int:
+    return 2 * columns + 1  # a rule and a margin beside each column
 
 
 def narrow(table: Table, left: Sequence[str] = LEFT_TO_THE_REPORT) -> Table:

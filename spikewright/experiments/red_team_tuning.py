@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..attack import run_attack
+from ..core.config import to_json
 from ..core.errors import ArgumentError, sentence
 from ..core.loss import Loss
 from ..core.spiking import Spiking
@@ -22,7 +23,9 @@ from ..report.table import Column, Table
 from ..robust import View
 from ..train import cross_entropy, rate_cross_entropy
 from ..train.after_step import AfterStep, in_turn
+from .hardening import Watch
 from .network import Loaded
+from .registries import REGISTRIES
 
 if TYPE_CHECKING:
     from .red_teaming import RedTeamRun
@@ -128,5 +131,12 @@ def under_attack(config: RedTeamRun, networks: Mapping[tuple[str, str], nn.Modul
         Column("network"), Column("which"), Column("pictures"), Column("clean accuracy", "%", 1),
         Column("under attack", "%", 1, "All networks answer while the same search changes their pictures."),
     )  # fmt: skip
-    note = f"Attack: {watch.attack.search}, {watch.attack.budget}."
+    said = (", ".join(f"{k} {v}" for k, v in part.items() if v is not None) for part in _parts(watch))
+    note = f"Attack: {'; '.join(said)}."
     return Table("Accuracy under attack", columns, tuple(rows), note)
+
+
+def _parts(watch: Watch) -> list[dict[str, Any]]:
+    """Search and budget of its attack, by their names in a config."""
+    attack = to_json(watch, REGISTRIES)["attack"]
+    return [attack["search"], attack["budget"]]

@@ -67,3 +67,13 @@ def test_no_word_of_a_heading_is_broken(width: int) -> None:
     assert {"recipe", "T", "accuracy"} <= {column.name for column in kept}
     assert {word for column in kept for word in column.name.split()} <= words
     assert max(map(len, lines)) <= width
+
+
+def test_words_of_a_heading_are_whole_behind_columns_that_could_be_wider() -> None:
+    names = ("trojan", "kind", "scope", "target", "pictures", "success", "twin", "leak", "wrong trigger")
+    columns = tuple(Column(name, "%" if name in ("success", "twin", "leak", "wrong trigger") else "") for name in names)
+    rows = (("rosettes", "natural", "universal", 4, 400, 0.848, 0.005, None, 0.07),)
+    out = io.StringIO()
+    Console(file=out, width=80).print(laid_out(Table("Implanted trojans", columns, rows), 80))
+    assert all(word in out.getvalue() for word in (*names[:-1], "wrong", "trigger", "84.8"))
+    assert max(map(len, out.getvalue().splitlines())) <= 80

@@ -231,7 +231,8 @@ def test_a_run_hardened_against_attacks_tells_what_they_do(config, done, tmp_pat
     assert attacked.column("network") == ("ordinary", "ordinary", "spiking", "spiking")
     assert attacked.column("which") == ("trojaned", "twin") * 2
     assert attacked.column("pictures") == (24,) * 4
-    assert "PGD" in attacked.caption
+    assert attacked.caption.startswith("Attack: type PGD, steps 4, ")
+    assert " at 0x" not in attacked.caption
     assert any("against attacks by Adversarial" in note for note in report.notes)
     plain = load_network(str(done[1].path / "twin.safetensors")).model.eval()
     beside = under_attack(hard, {("ordinary", "twin"): plain}, load_dataset("synthetic", None, "test"))
