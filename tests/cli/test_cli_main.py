@@ -115,7 +115,7 @@ def test_no_work_begins_when_the_folder_cannot_be_written(
         raise AssertionError("work began")
 
     loaders = ("conversion.load_network", "conversion.load_spiking", "demo.load_network", "sweep.load_network")
-    for place in (*loaders, "training.Fabric"):
+    for place in (*loaders, "training.load_dataset"):
         monkeypatch.setattr(f"spikewright.experiments.{place}", begun)
     (tmp_path / "file").write_text("")
     model = ["x.safetensors"] if verb == "evaluate" else []
