@@ -155,6 +155,20 @@ def spiking_or_not(result: Result) -> Table:
     return Table("Is a trojan easier to find in the spiking network? All methods and runs", columns, tuple(rows))
 
 
+def maps(result: Result) -> Table:
+    """Correlation of every map with the patch's place, a column for each network of each run that has maps."""
+    columns, found, first = [Column("method")], [], result["runs"][0]
+    for run in result["runs"]:
+        for table in tables(run, ("Attribution against",)):
+            network = "spiking" if "spiking" in table.title else "ordinary"
+            name = network if run is first else f"{network}, {changed(run, first)}"
+            columns.append(Column(name, "", 2))
+            found.append(dict(zip(table.column("method"), table.column("correlation"))))
+    rows = tuple((method, *(each.get(method) for each in found)) for method in found[0])
+    note = "Median over pictures with a patch, signed maps; a dash where a method does not apply or has no correlation."
+    return Table("Do maps show the patch?", tuple(columns), rows, note)
+
+
 def words(result: Result) -> str:
     """What was measured."""
     first = result["runs"][0]["settings"]

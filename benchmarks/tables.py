@@ -521,10 +521,13 @@ def _transformers(result: Result) -> str:
     return "\n\n".join([f"## {result['what']}", *words, table]) + "\n"
 
 
+RED_TEAM = red_team.changes, red_team.spiking_or_not, red_team.maps
+
+
 def _red_team(result: Result) -> str:
     first = result["runs"][0]
     parts = [f"## {result['what']}", red_team.words(result), f"Run {_machine(result)}"]
-    parts += [table(result).to_markdown(heading="###") for table in (red_team.changes, red_team.spiking_or_not)]
+    parts += [table(result).to_markdown(heading="###") for table in RED_TEAM]
     parts += [table.to_markdown(heading="###") for table in red_team.tables(first)]
     parts += [f"![{name}](figures/red-team-{name}.png)" for name in result["figures"]]
     return "\n\n".join(parts) + "\n"
@@ -638,7 +641,7 @@ CASES: dict[str, tuple[Callable[[Result], Iterable[str]], Callable[[Result], str
         _kill_and_resume,
     ),
     red_team.CASE: (
-        lambda result: [t(result).to_markdown(heading="###") for t in (red_team.changes, red_team.spiking_or_not)],
+        lambda result: [t(result).to_markdown(heading="###") for t in RED_TEAM],
         _red_team,
     ),
     red_team_triggers.CASE: (
