@@ -227,7 +227,7 @@ def _control(result: Result) -> str:
     devices = sorted({row["environment"].get("gpu") or row["environment"]["cpu"] for row in result["rows"]})
     words = (
         "TD3 with the published settings; `K=1` is one update of the proxy at a learning rate of 3e-3 in place of "
-        "three at 1e-3. The first 25,000 steps are random. Every 5,000 or 12,500 steps ten episodes without noise, on "
+        "three at 1e-3. The first 25,000 steps are random. Every 2,000 to 12,500 steps ten episodes without noise, on "
         f"seeds of their own. Run on {', '.join(devices)}, several at a time, so that speeds are lower than alone. A "
         "training on InvertedDoublePendulum can end with an actor that "
         "gives the same action everywhere and never learns again; plain TD3 of an ordinary actor does so too."
