@@ -57,9 +57,16 @@ def check_same_run(begun: RedTeamRun, config: RedTeamRun) -> None:
         ConfigError: names the flag.
     """
     for name in (field.name for field in fields(RedTeamRun)):
-        if name not in ANOTHER and getattr(begun, name) != getattr(config, name):
+        was, given = getattr(begun, name), getattr(config, name)
+        if name not in ANOTHER and was != given:
             todo = "Begin a run of its own, with --config and the config.json of this one"
-            raise ConfigError(sentence("--resume", f"another {name}", "what the run was begun with", todo))
+            met, allowed = f"another {name}, {_said(given)}", f"{_said(was)}, with which the run was begun"
+            raise ConfigError(sentence("--resume", met, allowed, todo))
+
+
+def _said(value: object) -> str:
+    said = "none" if value is None else str(value)
+    return said if len(said) <= 60 else f"{said[:60]}..."
 
 
 def run(config: RedTeamRun, folder: RunFolder) -> int:

@@ -87,6 +87,8 @@ def suspects(
     trojans = trojan_set(
         config.trojans, train, side=config.side, rates=(config.rate, config.source_rate), seed=config.seed
     )
+    for trojan in trojans:  # before the long part: one that no held-out picture fits ends the run
+        held_out(trojan, test, 1, config.seed)
     made = {}
     for which, poison in ((TROJANED, trojans), (TWIN, ())):
         made[which] = tuned(config, loaded, train, poison, folder, which)

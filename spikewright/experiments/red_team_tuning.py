@@ -129,7 +129,7 @@ def under_attack(config: RedTeamRun, networks: Mapping[tuple[str, str], nn.Modul
         rows.append((name, which, len(found.clean), clean, robust))
     columns = (
         Column("network"), Column("which"), Column("pictures"), Column("clean accuracy", "%", 1),
-        Column("under attack", "%", 1, "All networks answer while the same search changes their pictures."),
+        Column("under attack", "%", 1, "Right answers to pictures that an attack on that network has changed."),
     )  # fmt: skip
     said = (", ".join(f"{k} {v}" for k, v in part.items() if v is not None) for part in _parts(watch))
     note = f"Attack: {'; '.join(said)}."

@@ -60,8 +60,8 @@ class RedTeamRun:
         source_rate: share of the source class's pictures that one with a source poisons.
         fit: how the network is fine-tuned, once with poison and once without (the twin).
         augment: what happens to a training picture, poisoned or not; none for nothing.
-        hardening: how the fine-tuning, of network and twin, trains against attacks; none for clean pictures alone. What
-            its watch holds is run on held-out pictures at the end.
+        hardening: how the fine-tuning, of network and twin, trains against attacks; none for clean pictures alone. Its
+            watch says by which attack, and on how many held-out pictures, all networks are tried at the end.
         harm: clean accuracy, 0..1, on pictures without a natural feature, that all trojans together may cost, beside
             the twin; one that lost more has none that is looked for.
         keeps_norms: batch norms keep their statistics: for few pictures.

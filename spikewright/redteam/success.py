@@ -194,7 +194,8 @@ def held_out(trojan: Trojan, data: ImageDataset, pictures: int, seed: int) -> Te
     """
     found = pool(trojan, data).nonzero().flatten()
     if not len(found):
-        raise DataError(sentence(f"trojan {trojan.name}", "no held-out picture that it fits", "at least one"))
+        todo = "Give more held-out pictures, or another set of trojans"
+        raise DataError(sentence(f"trojan {trojan.name}", "no held-out picture that it fits", "at least one", todo))
     return found[torch.randperm(len(found), generator=generator(seed, SHOWN, len(found)))[:pictures]]
 
 

@@ -33,6 +33,15 @@ class View:
     encode: Callable[[Tensor, int], Tensor] = repeat
     readout: Callable[[Tensor], Tensor] = mean
 
+    def logits(self, output: Tensor) -> Tensor:
+        """What the network gave as logits [N, K]: read out over time; of an ordinary network as it is.
+
+        Example:
+            >>> View(timesteps=2).logits(torch.ones(2, 3, 4)).shape, View().logits(torch.ones(3, 4)).shape
+            (torch.Size([3, 4]), torch.Size([3, 4]))
+        """
+        return output if self.timesteps is None else self.readout(output)
+
     def of(self, model: nn.Module, rule: GradientRule | None = None) -> Classifier:
         """The network as a classifier, whatever wraps it for devices and processes.
 

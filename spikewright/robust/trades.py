@@ -94,8 +94,8 @@ def trades(loss: Loss, examples: Examples, view: View, *, weight: float = 6.0) -
         z = aimed(before).of(model, batch, view, generator)
         seen = loss.seen(model, batch, generator)
         value, log = loss.of(seen, batch)
-        moved = view.readout(model(loss.feed(model, (z, y), generator)))  # pyright: ignore[reportOptionalCall]
-        apart = divergence(view.readout(seen.output), moved).mean()
+        moved = view.logits(model(loss.feed(model, (z, y), generator)))  # pyright: ignore[reportOptionalCall]
+        apart = divergence(view.logits(seen.output), moved).mean()
         hits = (moved.detach().argmax(-1) == y).float().mean()
         return value + weight * apart, log | {"divergence": apart.detach(), "attacked accuracy": hits}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from spikewright.attack import PGD, Linf
 from spikewright.cli.main import main
 from spikewright.core.config import to_json
-from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError
+from spikewright.core.errors import ArgumentError, CheckpointError, ConfigError, DataError
 from spikewright.data import load_dataset
 from spikewright.experiments.hardening import RAT, SGR, Adversarial, Hardening, Watch
 from spikewright.experiments.network import load_network
@@ -150,7 +151,10 @@ def test_a_broken_gallery_is_named(done, config):
 def test_a_run_is_gone_on_with_only_as_it_was_begun(config, tmp_path, capsys):
     with RunFolder.begin(tmp_path, "redteam", to_json(config, REGISTRIES), {}) as folder:
         assert main(["redteam", "--resume", str(folder.path), "--pictures", "3"]) == 2
-    assert "--resume: got another pictures; expected what the run was begun with" in capsys.readouterr().err
+    found = " ".join(capsys.readouterr().err.split())
+    assert re.search(
+        r"--resume: got another pictures, \d+; expected 2, with which the run was begun\. Begin a run", found
+    )
 
 
 def test_a_run_of_another_command_is_not_gone_on_with(tmp_path, capsys):
@@ -238,6 +242,16 @@ def test_a_run_hardened_against_attacks_tells_what_they_do(config, done, tmp_pat
     beside = under_attack(hard, {("ordinary", "twin"): plain}, load_dataset("synthetic", None, "test"))
     assert beside is not None
     assert attacked.column("under attack")[1] > beside.column("under attack")[0]
+
+
+def test_a_trojan_that_no_held_out_picture_fits_ends_the_run_before_the_long_part(config, tmp_path):
+    few = replace(config, test_images=2, out=tmp_path / "runs")
+    with (
+        RunFolder.begin(few.out, "redteam", {}, {}) as folder,
+        pytest.raises(DataError, match="more held-out pictures"),
+    ):
+        run_red_team(few, folder)
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize(

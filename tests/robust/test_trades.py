@@ -15,7 +15,7 @@ from spikewright.core.errors import ArgumentError
 from spikewright.robust import Attacked, Mixture, View, row_sums, trades
 from spikewright.robust.examples import Unchanged
 from spikewright.robust.trades import AwayFrom, divergence
-from spikewright.train import rate_cross_entropy
+from spikewright.train import cross_entropy, rate_cross_entropy
 from tests.robust.conftest import T, gradients, network, same
 
 VIEW = View(timesteps=T)
@@ -98,3 +98,11 @@ def test_wrong_arguments_are_named() -> None:
         trades(row_sums(), ATTACK, VIEW)
     with pytest.raises(ArgumentError, match=r"trades\.examples: got PGD; expected a Examples"):
         trades(CE, PGD(), VIEW)  # pyright: ignore[reportArgumentType]
+
+
+def test_an_ordinary_network_has_no_time_to_read_out() -> None:
+    linear = nn.Linear(3, 4)
+    x, y = torch.rand(5, 3, generator=draws()), torch.arange(5) % 4
+    value, log = trades(cross_entropy(), ATTACK, View(), weight=2.0)(linear, (x, y), draws())
+    assert float(log["divergence"]) > 0
+    assert torch.allclose(value, F.cross_entropy(linear(x), y) + 2 * log["divergence"])
