@@ -180,15 +180,26 @@ def words(result: Result) -> str:
     )
 
 
-def draw(
-    report: Report, folder: Path, names: Iterable[str] = ("gallery-berry", "gallery-smiley", "gallery-rosettes")
-) -> list[str]:
-    """Write some gallery pages as pictures; their names."""
+SHOWN = "gallery-berry", "gallery-smiley", "gallery-rosettes"
+"""Gallery pages that are written as pictures."""
+
+
+def draw(report: Report, folder: Path, before: str = "") -> list[str]:
+    """Write some gallery pages as pictures; their names, with what stands before them."""
     made = []
     for figure in report.figures:
-        if figure.name in names:
-            figure.draw(report.tables).savefig(folder / f"red-team-{figure.name}.png", dpi=90)
-            made.append(figure.name)
+        if figure.name in SHOWN:
+            figure.draw(report.tables).savefig(folder / f"red-team-{before}{figure.name}.png", dpi=90)
+            made.append(before + figure.name)
+    return made
+
+
+def drawn(folders: Iterable[Path]) -> list[str]:
+    """Pictures of the first run, and of those that train against attacks."""
+    reports = [RunFolder.open(folder).report() for folder in folders]
+    made = draw(reports[0], FIGURES)
+    for report in reports[1:]:
+        made += draw(report, FIGURES, "hardened-") if report.config.get("hardening") else []
     return made
 
 
@@ -206,7 +217,7 @@ def main() -> int:
         "device": {"kind": "cpu", "threads": 1},
         "load": os.getloadavg(),
         "runs": [read(folder) for folder in options.runs],
-        "figures": draw(RunFolder.open(options.runs[0]).report(), FIGURES),
+        "figures": drawn(options.runs),
     }
     say(str(store(result, options.results / CASE)))
     return 0
