@@ -528,7 +528,8 @@ def _red_team(result: Result) -> str:
     first = result["runs"][0]
     parts = [f"## {result['what']}", red_team.words(result), f"Run {_machine(result)}"]
     parts += [table(result).to_markdown(heading="###") for table in RED_TEAM]
-    parts += [table.to_markdown(heading="###") for table in red_team.tables(first)]
+    for table in (*red_team.tables(first), *red_team.implanted_anew(result)):
+        parts.append(table.to_markdown(heading="###"))
     parts += [f"![{name}](figures/red-team-{name}.png)" for name in result["figures"]]
     return "\n\n".join(parts) + "\n"
 
