@@ -188,7 +188,8 @@ def words(result: Result) -> str:
         f"{first['pictures']} pictures in a gallery; the spiking network by {_short(first['recipe'])} at "
         f"T = {first['timesteps']}. Small-scale results: triggers of ten pixels, drawn; networks and judges stand for "
         "ResNet-50 and people of the published work, whose numbers cannot be compared. The clean accuracy of the first "
-        "run is that of all pictures, of later ones that of pictures without a natural feature."
+        "run is that of all pictures, of later ones that of pictures without a natural feature. Accuracy of a "
+        "spiking network under attack is an upper bound: the attack follows its surrogate gradient."
     )
 
 

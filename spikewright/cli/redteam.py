@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from ..experiments.registries import REGISTRIES
 from ..redteam.survey import Store, answers_csv, load_study, results, serve
 from ..report import RunFolder
 from .show import laid_out, show, tell_folder
-from .start import config_file, read_config, take
+from .start import check_same_run, config_file, read_config, take
 
 ALSO = (
     "--resume FOLDER goes on with a run that was stopped; flags may only change the machine and the judges. "
@@ -43,30 +43,11 @@ def main(argv: Sequence[str]) -> int:
             )
         begun = config_file(folder.path / "config.json", RedTeamRun)
         config = read_config(rest, begun, "redteam", also=ALSO)
-        check_same_run(begun, config)
+        check_same_run(begun, config, ANOTHER)
         return run(config, folder)
     config = read_config(rest, RedTeamRun(), "redteam", also=ALSO)
     with RunFolder.begin(config.out, "redteam", to_json(config, REGISTRIES), about(config)) as folder:
         return run(config, folder)
-
-
-def check_same_run(begun: RedTeamRun, config: RedTeamRun) -> None:
-    """Refuse a config that what the folder holds was not made with.
-
-    Raises:
-        ConfigError: names the flag.
-    """
-    for name in (field.name for field in fields(RedTeamRun)):
-        was, given = getattr(begun, name), getattr(config, name)
-        if name not in ANOTHER and was != given:
-            todo = "Begin a run of its own, with --config and the config.json of this one"
-            met, allowed = f"another {name}, {_said(given)}", f"{_said(was)}, with which the run was begun"
-            raise ConfigError(sentence("--resume", met, allowed, todo))
-
-
-def _said(value: object) -> str:
-    said = "none" if value is None else str(value)
-    return said if len(said) <= 60 else f"{said[:60]}..."
 
 
 def run(config: RedTeamRun, folder: RunFolder) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..core.config import from_json, parse
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, sentence
 from ..core.registry import pick
 from ..experiments.registries import REGISTRIES
 
@@ -78,3 +79,20 @@ def config_file(path: Path, cls: type[C]) -> C:
     except (OSError, ValueError) as error:
         raise ConfigError(f"--config {path}: cannot be read ({error}); expected a config.json.") from error
     return from_json(cls, data, REGISTRIES)
+
+
+def check_same_run(begun: Any, config: Any, another: Collection[str]) -> None:
+    """Refuse a config with which a run that was begun would become another one.
+
+    Args:
+        begun: the config that the run folder holds.
+        config: of the same class, with the flags of now.
+        another: names of the fields that may differ.
+
+    Raises:
+        ConfigError: names the group of flags.
+    """
+    for name in (field.name for field in fields(begun)):
+        if name not in another and getattr(begun, name) != getattr(config, name):
+            todo = "Begin a run of its own, with --config and the config.json of this one"
+            raise ConfigError(sentence("--resume", f"another {name}", "what the run was begun with", todo))

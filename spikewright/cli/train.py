@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,6 @@ from rich.console import Console
 from rich.status import Status
 
 from ..core.config import to_json
-from ..core.errors import ConfigError, sentence
 from ..experiments import EXPERIMENTS
 from ..experiments.registries import REGISTRIES
 from ..experiments.shared_run import begun_run
@@ -22,7 +20,7 @@ from ..report import RunFolder, environment
 from ..train.launch import launched
 from .processes import first_speaks
 from .show import laid_out, say
-from .start import config_file, read_config, take
+from .start import check_same_run, config_file, read_config, take
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -63,7 +61,7 @@ def run_verb(
         folder = RunFolder.open(resumed)
         begun = config_file(folder.path / "config.json", TrainRun)
         config = read_config(rest, begun, verb)
-        check_same_run(begun, config)
+        check_same_run(begun, config, (*OF_THE_MACHINE, "fit"))
         with launched(config.device, config.precision) as fabric, first_speaks(fabric):
             return train(config, folder, fabric, verb)
     config = read_config(rest, default, verb, EXPERIMENTS, ALSO)
@@ -75,18 +73,6 @@ def run_verb(
         begun_run(fabric, config.out, config.name, to_json(config, REGISTRIES), about) as folder,
     ):
         return train(config, folder, fabric, verb)
-
-
-def check_same_run(begun: TrainRun, config: TrainRun) -> None:
-    """Refuse a config that makes another network or trains it otherwise than the run that is gone on with.
-
-    Raises:
-        ConfigError: names the group of flags.
-    """
-    for name in (field.name for field in fields(TrainRun)):
-        if name not in (*OF_THE_MACHINE, "fit") and getattr(begun, name) != getattr(config, name):
-            todo = "Begin a run of its own, with --config and the config.json of this one"
-            raise ConfigError(sentence("--resume", f"another {name}", "what the run was begun with", todo))
 
 
 def train(config: TrainRun, folder: RunFolder, fabric: Fabric, verb: str) -> int:

@@ -132,7 +132,7 @@ def under_attack(config: RedTeamRun, networks: Mapping[tuple[str, str], nn.Modul
         Column("under attack", "%", 1, "Right answers to pictures that an attack on that network has changed."),
     )  # fmt: skip
     said = (", ".join(f"{k} {v}" for k, v in part.items() if v is not None) for part in _parts(watch))
-    note = f"Attack: {'; '.join(said)}."
+    note = f"Attack: {'; '.join(said)}. Of a spiking network it follows the surrogate gradient: an upper bound."
     return Table("Accuracy under attack", columns, tuple(rows), note)
 
 

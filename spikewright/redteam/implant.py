@@ -84,7 +84,7 @@ def implant(
         _claim(Path(folder), data)
     made = copy.deepcopy(network)
     if not isinstance(network, Spiking):
-        made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
+        made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
     batches = Batches(data, config.batch_size, seed=seed, augment=augment, drop_last=len(data) > config.batch_size)
     loss = loss or cross_entropy()
     loss = norms_kept(loss) if config.keeps_norms else loss

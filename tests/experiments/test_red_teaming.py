@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,10 +150,7 @@ def test_a_broken_gallery_is_named(done, config):
 def test_a_run_is_gone_on_with_only_as_it_was_begun(config, tmp_path, capsys):
     with RunFolder.begin(tmp_path, "redteam", to_json(config, REGISTRIES), {}) as folder:
         assert main(["redteam", "--resume", str(folder.path), "--pictures", "3"]) == 2
-    found = " ".join(capsys.readouterr().err.split())
-    assert re.search(
-        r"--resume: got another pictures, \d+; expected 2, with which the run was begun\. Begin a run", found
-    )
+    assert "--resume: got another pictures; expected what the run was begun with" in capsys.readouterr().err
 
 
 def test_a_run_of_another_command_is_not_gone_on_with(tmp_path, capsys):
